@@ -1,0 +1,138 @@
+//! What a running call can reach: who calls, how long it may take, and the host behind it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+
+use crate::{EffectReply, EffectRequest, PluginId, ToolError, ToolErrorKind};
+
+/// The host as a plugin sees it: one door for every effect.
+///
+/// A host runtime implements it; the gate stands behind it, whatever the runtime.
+#[async_trait]
+pub trait HostServices: Send + Sync + 'static {
+    /// Asks the gate and, if it permits, performs.
+    ///
+    /// # Errors
+    /// [`ToolErrorKind::Denied`] with the missing grant; otherwise what went wrong outside.
+    async fn perform(
+        &self,
+        call: &CallInfo,
+        request: EffectRequest,
+    ) -> Result<EffectReply, ToolError>;
+}
+
+/// Facts about one live call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CallInfo {
+    /// Number of the call, unique while the host runs.
+    pub id: u64,
+    /// The plugin that owns the tool.
+    pub plugin: PluginId,
+    /// The tool's name inside its plugin.
+    pub tool: Arc<str>,
+    /// The agent that called, as `organisation/team/agent`.
+    pub caller: Arc<str>,
+    /// When the call must have ended, in Unix milliseconds; `i64::MAX` for never.
+    pub deadline_ms: i64,
+}
+
+impl CallInfo {
+    /// Makes the facts of a call with no deadline.
+    #[must_use]
+    pub fn new(id: u64, plugin: PluginId, tool: Arc<str>, caller: Arc<str>) -> Self {
+        Self {
+            id,
+            plugin,
+            tool,
+            caller,
+            deadline_ms: i64::MAX,
+        }
+    }
+}
+
+/// The context of one call. Cloning is cheap; every clone dies with the call.
+#[derive(Clone)]
+pub struct CallCx(Arc<Live>);
+
+struct Live {
+    info: CallInfo,
+    services: Arc<dyn HostServices>,
+    ended: AtomicBool,
+    cancelled: AtomicBool,
+}
+
+impl CallCx {
+    /// Makes the context of a call and the guard that ends it. For runtimes and test kits.
+    #[must_use]
+    pub fn begin(info: CallInfo, services: Arc<dyn HostServices>) -> (Self, CallGuard) {
+        let live = Arc::new(Live {
+            info,
+            services,
+            ended: AtomicBool::new(false),
+            cancelled: AtomicBool::new(false),
+        });
+        (Self(Arc::clone(&live)), CallGuard(live))
+    }
+
+    /// Returns the facts of the call.
+    #[must_use]
+    pub fn info(&self) -> &CallInfo {
+        &self.0.info
+    }
+
+    /// Tells whether the caller stopped waiting.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.cancelled.load(Ordering::Acquire)
+    }
+
+    /// Asks the host for an effect.
+    ///
+    /// # Errors
+    /// A denial once the call has ended or when the gate says no; otherwise what went wrong.
+    pub async fn perform(&self, request: EffectRequest) -> Result<EffectReply, ToolError> {
+        if self.0.ended.load(Ordering::Acquire) {
+            return Err(ToolError::new(
+                ToolErrorKind::Cancelled,
+                "the call has ended; a request outside a live call is refused",
+            ));
+        }
+        self.0.services.perform(&self.0.info, request).await
+    }
+}
+
+impl fmt::Debug for CallCx {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallCx")
+            .field("info", &self.0.info)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Ends its call when dropped: requests through any clone of the context are refused from then.
+#[must_use = "dropping the guard ends the call"]
+pub struct CallGuard(Arc<Live>);
+
+impl CallGuard {
+    /// Tells the tool that its caller stopped waiting.
+    pub fn cancel(&self) {
+        self.0.cancelled.store(true, Ordering::Release);
+    }
+}
+
+impl Drop for CallGuard {
+    fn drop(&mut self) {
+        self.0.cancelled.store(true, Ordering::Release);
+        self.0.ended.store(true, Ordering::Release);
+    }
+}
+
+impl fmt::Debug for CallGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CallGuard").field(&self.0.info.id).finish()
+    }
+}
