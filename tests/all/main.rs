@@ -10,4 +10,5 @@ mod host;
 mod manifest;
 mod quickstart;
 mod schema;
+mod support;
 mod tidy;

@@ -1,1 +1,3 @@
 //! Behaviour of: quickstart.
+
+mod program;
