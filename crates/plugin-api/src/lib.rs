@@ -19,7 +19,10 @@ mod slot;
 mod tool;
 
 pub use async_trait::async_trait;
-pub use capability::{Capability, CapabilityRequest, Risk, SurfaceVerb};
+pub use capability::{
+    Capability, CapabilityRequest, NeedsDiff, Risk, Selector, SurfaceVerb, TagError,
+    is_reserved_env,
+};
 pub use context::{CallCx, CallGuard, CallInfo, HostServices};
 pub use denial::{Denial, DenialReason};
 pub use descriptor::{Effect, ErrorCase, ToolDescriptor};
