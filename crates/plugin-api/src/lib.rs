@@ -4,6 +4,7 @@
 extern crate self as keyway_plugin_api;
 
 mod capability;
+mod compat;
 mod context;
 mod denial;
 mod descriptor;
@@ -23,6 +24,7 @@ pub use capability::{
     Capability, CapabilityRequest, NeedsDiff, Risk, Selector, SurfaceVerb, TagError,
     is_reserved_env,
 };
+pub use compat::{IncompatibleApi, check_api, plugin_api_version};
 pub use context::{CallCx, CallGuard, CallInfo, HostServices};
 pub use denial::{Denial, DenialReason};
 pub use descriptor::{Effect, ErrorCase, ToolDescriptor};
@@ -32,8 +34,8 @@ pub use id::{AgentId, NAME_MAX, NameError, PluginId, ToolId, ToolName};
 #[cfg(feature = "linked")]
 pub use linked::{LinkedPlugin, linked_plugins};
 pub use manifest::{
-    Activation, Contributions, Dependency, Manifest, RuntimeKind, RuntimeSpec, StateSpec,
-    ToolContribution,
+    Activation, Contributions, Dependency, Manifest, ManifestError, Notice, Problem, RuntimeKind,
+    RuntimeSpec, StateSpec, ToolContribution,
 };
 pub use need::{ConstNeed, Need, assert_effect_allows};
 pub use plugin::{Plugin, Register, RegisterError, RegisteredHook, Staged, StartFailure};

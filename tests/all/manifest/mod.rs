@@ -1,1 +1,3 @@
-//! Behaviour of: manifest.
+//! Behaviour of: the manifest and the capability algebra.
+
+mod fixtures;

@@ -8,7 +8,8 @@ use crate::{Manifest, Slot};
 
 /// The difference between what two versions of a plugin ask for (settlement 22).
 ///
-/// Capabilities stand as tags. What a manifest contributes stands as `contributes:tool:NAME`,
+/// Capabilities stand as tags. What a manifest contributes stands as `contributes:tool:NAME`
+/// (`contributes:optional-tool:NAME` when it hides until it is allowed),
 /// `contributes:hook:POINT` and so on; a dependency as `dependency:NAME`; an exclusive slot as
 /// `slot:NAME`; the risk as `risk:LEVEL`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,8 +29,8 @@ impl NeedsDiff {
     pub fn between(old: &Manifest, new: &Manifest) -> Self {
         let mut diff = Self::of_requests(old.capabilities(), new.capabilities());
         let (before, after) = (declarations(old), declarations(new));
-        diff.added.extend(after.difference(&before).cloned());
-        diff.removed.extend(before.difference(&after).cloned());
+        diff.added.extend(beyond(&after, &before));
+        diff.removed.extend(beyond(&before, &after));
         if new.risk() > old.risk() {
             diff.added.push(format!("risk:{}", new.risk()));
             diff.removed.push(format!("risk:{}", old.risk()));
@@ -94,13 +95,24 @@ fn uncovered(asked: &[CapabilityRequest], before: &[CapabilityRequest]) -> Vec<S
     tags.into_iter().collect()
 }
 
+/// Returns the declarations of one side that the other lacks. A tool that hides until it is
+/// allowed is less than the same tool in plain sight.
+fn beyond(side: &BTreeSet<String>, other: &BTreeSet<String>) -> Vec<String> {
+    let in_sight = |line: &String| other.contains(&line.replacen(":optional-tool:", ":tool:", 1));
+    let lacking = side.iter().filter(|line| !in_sight(line));
+    lacking.cloned().collect()
+}
+
 /// Returns what a manifest declares besides capabilities and an operator has a say in.
 fn declarations(manifest: &Manifest) -> BTreeSet<String> {
     let contributes = manifest.contributes();
     let tools = contributes
         .tools
-        .keys()
-        .map(|name| format!("contributes:tool:{name}"));
+        .iter()
+        .map(|(name, tool)| match tool.optional {
+            true => format!("contributes:optional-tool:{name}"),
+            false => format!("contributes:tool:{name}"),
+        });
     let hooks = contributes
         .hooks
         .iter()

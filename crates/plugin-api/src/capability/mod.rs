@@ -12,8 +12,8 @@ mod risk;
 mod tag;
 
 pub use diff::NeedsDiff;
-pub(crate) use item::ItemKind;
 pub use item::is_reserved_env;
+pub(crate) use item::{ItemKind, canonical_env_name};
 pub use risk::Risk;
 pub use tag::{Selector, TagError};
 
