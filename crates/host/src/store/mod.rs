@@ -1,1 +1,49 @@
-//! See ARCHITECTURE.md.
+//! Where a catalog is kept. A commit is durable when it returns `Ok`, and did not happen otherwise.
+
+mod error;
+mod memory;
+
+pub use error::StoreError;
+pub use memory::MemoryStore;
+
+use crate::catalog::{CatalogEvent, CatalogState};
+
+/// Loads and saves a catalog.
+///
+/// Several hosts may use the same store at once: a commit names the revision it was made on,
+/// and is refused when the store holds another one by then.
+pub trait CatalogStore: Send + Sync + 'static {
+    /// Reads the catalog; an empty one where there is none yet.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read or has a newer layout.
+    fn load(&self) -> Result<Loaded, StoreError>;
+
+    /// Replaces the catalog as a whole, durably, if it still has the expected revision.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when it has another revision, any other when it could not be
+    /// made durable. In both cases the store holds what it held before.
+    fn commit(&self, expected_revision: u64, next: &CatalogState) -> Result<(), StoreError>;
+}
+
+/// A catalog as it was loaded.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Loaded {
+    /// The catalog.
+    pub state: CatalogState,
+    /// What was repaired or put aside while loading.
+    pub events: Vec<CatalogEvent>,
+}
+
+impl Loaded {
+    /// Wraps a catalog that needed no repair.
+    #[must_use]
+    pub fn intact(state: CatalogState) -> Self {
+        Self {
+            state,
+            events: Vec::new(),
+        }
+    }
+}
