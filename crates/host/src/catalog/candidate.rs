@@ -153,7 +153,11 @@ impl Candidate {
             manifest.slot(),
         );
         summary.description = manifest.description().map(str::to_owned);
-        summary.dependencies = manifest.dependencies().iter().map(Requirement::from).collect();
+        summary.dependencies = manifest
+            .dependencies()
+            .iter()
+            .map(Requirement::from)
+            .collect();
         Self::of_summary(summary, Declaration::of(manifest, digest))
     }
 

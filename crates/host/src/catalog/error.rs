@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use keyway_plugin_api::{PluginId, Slot};
+use keyway_plugin_api::PluginId;
 
+use super::plan::SlotCollision;
 use crate::operator::OperatorId;
 use crate::store::StoreError;
 
@@ -40,14 +41,17 @@ pub enum CatalogError {
         installed: PluginId,
     },
     /// A plugin of the same or a higher precedence holds the slot.
-    #[error("slot {slot} is held by {incumbent}, which {plugin} does not outrank")]
+    #[error(
+        "slot {} is held by {} ({}), which {} ({}) does not outrank",
+        collision.slot,
+        collision.incumbent_id,
+        collision.incumbent_precedence,
+        collision.challenger_id,
+        collision.challenger_precedence
+    )]
     SlotOccupied {
-        /// The plugin that wants the slot.
-        plugin: PluginId,
-        /// The slot.
-        slot: Slot,
-        /// The plugin that holds it.
-        incumbent: PluginId,
+        /// Who wants the slot and who holds it.
+        collision: Box<SlotCollision>,
     },
     /// Plugins that it needs are absent, disabled or of a wrong version.
     #[error("{plugin} needs {}", missing.join(", "))]
@@ -193,7 +197,7 @@ pub enum CatalogError {
     },
     /// The store failed; the change did not happen.
     #[error(transparent)]
-    Store(#[source] StoreError),
+    Store(StoreError),
 }
 
 /// How far a reload got.
@@ -283,7 +287,6 @@ impl CatalogError {
             Self::NotFound { plugin }
             | Self::AlreadyInstalled { plugin }
             | Self::NameConfusable { plugin, .. }
-            | Self::SlotOccupied { plugin, .. }
             | Self::DependencyMissing { plugin, .. }
             | Self::HasDependents { plugin, .. }
             | Self::AlreadyEnabled { plugin }
@@ -298,12 +301,12 @@ impl CatalogError {
             | Self::ApiIncompatible { plugin, .. }
             | Self::UnknownTag { plugin, .. }
             | Self::StateUndecided { plugin } => Some(plugin),
+            Self::SlotOccupied { collision } => Some(&collision.challenger_id),
             Self::ManifestInvalid { plugin, .. } => plugin.as_ref(),
             Self::DependencyCycle { path } => path.first(),
-            Self::NoSuch { .. }
-            | Self::TooMuch { .. }
-            | Self::Conflict { .. }
-            | Self::Store(_) => None,
+            Self::NoSuch { .. } | Self::TooMuch { .. } | Self::Conflict { .. } | Self::Store(_) => {
+                None
+            }
         }
     }
 
@@ -321,9 +324,9 @@ impl CatalogError {
                 "give the plugin another name".to_owned(),
                 format!("keyway plugin uninstall {installed}"),
             ],
-            Self::SlotOccupied { plugin, incumbent, .. } => vec![
-                format!("keyway plugin disable {incumbent}"),
-                format!("keyway plugin enable {plugin}"),
+            Self::SlotOccupied { collision } => vec![
+                format!("keyway plugin disable {}", collision.incumbent_id),
+                format!("keyway plugin enable {}", collision.challenger_id),
             ],
             Self::DependencyMissing { missing, .. } => missing.iter().map(|m| repair(m)).collect(),
             Self::DependencyCycle { .. } => {
@@ -349,9 +352,9 @@ impl CatalogError {
             Self::NotRevoked { plugin } | Self::UnknownTag { plugin, .. } => {
                 vec![format!("keyway plugin info {plugin}")]
             }
-            Self::ApiIncompatible { plugin, .. } => vec![format!(
-                "upgrade {plugin} or the host, whichever is behind"
-            )],
+            Self::ApiIncompatible { plugin, .. } => {
+                vec![format!("upgrade {plugin} or the host, whichever is behind")]
+            }
             Self::StateUndecided { plugin } => vec![
                 format!("keyway plugin uninstall {plugin} --export PATH"),
                 format!("keyway plugin uninstall {plugin} --discard-state"),
@@ -366,10 +369,11 @@ impl CatalogError {
 /// The lines of a missing dependency begin with the plugin's name.
 fn repair(missing: &str) -> String {
     let name = missing.split([' ', '@']).next().unwrap_or(missing);
-    let verb = if missing.ends_with("disabled)") {
-        "enable"
+    if missing.ends_with("(disabled)") {
+        format!("keyway plugin enable {name}")
+    } else if missing.ends_with("(not installed)") {
+        format!("keyway plugin install {name}")
     } else {
-        "install"
-    };
-    format!("keyway plugin {verb} {name}")
+        format!("keyway plugin info {name}")
+    }
 }

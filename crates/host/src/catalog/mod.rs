@@ -6,15 +6,18 @@
 
 mod candidate;
 mod decide;
+mod diff;
 mod error;
 mod grant;
 mod layout;
 mod live;
+mod needs;
 mod operation;
 mod permission;
 mod plan;
 mod record;
 mod requirement;
+mod slots;
 mod state;
 
 pub use candidate::{Candidate, Declaration};

@@ -117,6 +117,8 @@ pub enum Operation {
     },
     /// Restarts an enabled plugin from its source.
     Reload {
+        /// Which plugin.
+        plugin: PluginId,
         /// The plugin as its source is now.
         candidate: Box<Candidate>,
     },
@@ -163,12 +165,14 @@ pub enum Operation {
         /// Which call.
         id: String,
     },
-    /// Takes one use off the grants that carry a tag.
+    /// Takes one use off a grant that allows something to a caller.
     SpendGrant {
         /// Which plugin.
         plugin: PluginId,
-        /// Tag of the grants.
+        /// Tag of what was used.
         tag: String,
+        /// Where the caller stands.
+        caller: Scope,
     },
     /// Drops what has expired, so that it stays expired whatever the clock does.
     Sweep,
@@ -185,6 +189,8 @@ pub enum Operation {
     },
     /// Replaces a plugin's version, enabled or not.
     Update {
+        /// Which plugin.
+        plugin: PluginId,
         /// The new version.
         candidate: Box<Candidate>,
     },
@@ -340,10 +346,10 @@ impl Operation {
             | Self::RevokeGrant { plugin, .. }
             | Self::SetScope { plugin, .. }
             | Self::SpendGrant { plugin, .. }
-            | Self::Uninstall { plugin, .. } => Some(plugin),
-            Self::Install { candidate }
-            | Self::Reload { candidate }
-            | Self::Update { candidate } => Some(candidate.plugin()),
+            | Self::Uninstall { plugin, .. }
+            | Self::Reload { plugin, .. }
+            | Self::Update { plugin, .. } => Some(plugin),
+            Self::Install { candidate } => Some(candidate.plugin()),
             Self::AnswerCall { .. }
             | Self::AskCall { .. }
             | Self::DropProposal { .. }

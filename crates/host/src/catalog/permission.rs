@@ -100,6 +100,28 @@ pub struct CallQuestion {
     pub preview: String,
 }
 
+impl CallQuestion {
+    /// Returns the id under which the question waits: the same question has the same id.
+    #[must_use]
+    pub fn id(&self) -> String {
+        let facts = serde_json::json!([
+            self.tool,
+            self.caller,
+            self.effect,
+            self.definition,
+            self.arguments
+        ]);
+        let digest = Digest::of_json(&facts);
+        let short: String = digest
+            .as_bytes()
+            .iter()
+            .take(8)
+            .map(|b| format!("{b:02x}"))
+            .collect();
+        format!("call-{short}")
+    }
+}
+
 /// A call that waits for an operator, with the answer once there is one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -44,7 +44,9 @@ impl Requirement {
     /// Tells whether a version will do.
     #[must_use]
     pub fn is_met_by(&self, version: &Version) -> bool {
-        self.range.as_ref().is_none_or(|range| range.matches(version))
+        self.range
+            .as_ref()
+            .is_none_or(|range| range.matches(version))
     }
 }
 
