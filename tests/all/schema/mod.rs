@@ -1,1 +1,9 @@
 //! Behaviour of: schema.
+
+mod arguments;
+mod bombs;
+mod cache;
+mod families;
+mod patterns;
+mod references;
+mod text;
