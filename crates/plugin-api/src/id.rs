@@ -151,6 +151,34 @@ checked_name! {
     AgentId, "agent id", check_agent_id
 }
 
+/// A tool's name that the build has checked; what `#[tool]` writes.
+#[derive(Debug, Clone, Copy)]
+pub struct ConstToolName(&'static str);
+
+impl ConstToolName {
+    /// Checks a name while the program is compiled.
+    ///
+    /// # Panics
+    /// At compile time only, when the name is not a [`ToolName`].
+    #[must_use]
+    #[expect(
+        clippy::panic,
+        reason = "runs in a const: the panic is the compile error"
+    )]
+    pub const fn new(name: &'static str) -> Self {
+        if check_tool_name(name).is_err() {
+            panic!("a tool's name is [A-Za-z0-9_.-]{{1,64}} and starts with a letter");
+        }
+        Self(name)
+    }
+}
+
+impl From<ConstToolName> for ToolName {
+    fn from(name: ConstToolName) -> Self {
+        Self(name.0.into())
+    }
+}
+
 fn check_plugin_id(input: &str) -> Result<(), &'static str> {
     check_length(input)?;
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
@@ -163,27 +191,35 @@ fn check_plugin_id(input: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-fn check_tool_name(input: &str) -> Result<(), &'static str> {
-    check_agent_id(input)?;
-    match input.as_bytes().first() {
-        Some(b) if b.is_ascii_alphabetic() => Ok(()),
+const fn check_tool_name(input: &str) -> Result<(), &'static str> {
+    if let Err(rule) = check_agent_id(input) {
+        return Err(rule);
+    }
+    match input.as_bytes() {
+        [b, ..] if b.is_ascii_alphabetic() => Ok(()),
         _ => Err("start with a letter"),
     }
 }
 
-fn check_agent_id(input: &str) -> Result<(), &'static str> {
-    check_length(input)?;
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
-    if !input.bytes().all(allowed) {
-        return Err("use only A-Z, a-z, 0-9, `_`, `.` and `-`");
+const fn check_agent_id(input: &str) -> Result<(), &'static str> {
+    if let Err(rule) = check_length(input) {
+        return Err(rule);
     }
-    match input.as_bytes().first() {
-        Some(b) if b.is_ascii_alphanumeric() => Ok(()),
+    let bytes = input.as_bytes();
+    let mut i = 0;
+    while i < bytes.len() {
+        if !(bytes[i].is_ascii_alphanumeric() || matches!(bytes[i], b'_' | b'.' | b'-')) {
+            return Err("use only A-Z, a-z, 0-9, `_`, `.` and `-`");
+        }
+        i += 1;
+    }
+    match bytes {
+        [b, ..] if b.is_ascii_alphanumeric() => Ok(()),
         _ => Err("start with a letter or a digit"),
     }
 }
 
-fn check_length(input: &str) -> Result<(), &'static str> {
+const fn check_length(input: &str) -> Result<(), &'static str> {
     match input.len() {
         0 => Err("a name is not empty"),
         1..=NAME_MAX => Ok(()),

@@ -1,4 +1,4 @@
-//! What a keyway plugin author names.
+#![doc = include_str!("../README.md")]
 
 // The derive writes absolute paths; this lets it be used inside this crate too.
 extern crate self as keyway_plugin_api;
@@ -7,16 +7,22 @@ mod capability;
 mod compat;
 mod context;
 mod denial;
+mod describe;
 mod descriptor;
 mod effect;
+mod extract;
 mod hook;
 mod id;
 #[cfg(feature = "linked")]
 mod linked;
 mod manifest;
 mod need;
+mod normalise;
+mod numbers;
+mod output;
 mod plugin;
 mod slot;
+mod strict;
 mod tool;
 
 pub use async_trait::async_trait;
@@ -29,6 +35,9 @@ pub use context::{CallCx, CallGuard, CallInfo, HostServices};
 pub use denial::{Denial, DenialReason};
 pub use descriptor::{Effect, ErrorCase, ToolDescriptor};
 pub use effect::{EffectReply, EffectRequest, FileStat, LogLevel, SecretValue};
+pub use extract::{
+    Args, FromCall, FsRead, FsWrite, Log, Secret, SecretName, State, ToolInput, Tools,
+};
 pub use hook::{Hook, HookAuthority, HookEvent, HookPoint, HookVerdict};
 pub use id::{AgentId, NAME_MAX, NameError, PluginId, ToolId, ToolName};
 #[cfg(feature = "linked")]
@@ -37,17 +46,25 @@ pub use manifest::{
     Activation, Contributions, Dependency, Manifest, ManifestError, Notice, Problem, RuntimeKind,
     RuntimeSpec, StateSpec, ToolContribution,
 };
+pub use keyway_derive::{ToolErrorCases, ToolInput, ToolValue, tool, tools};
 pub use need::{ConstNeed, Need, assert_effect_allows};
+pub use normalise::{SchemaProblem, normalise_input, normalise_output};
+pub use output::{IntoOutput, Json, ToolErrorCases};
 pub use plugin::{Plugin, Register, RegisterError, RegisteredHook, Staged, StartFailure};
 pub use slot::Slot;
 pub use tool::{Arguments, Content, Tool, ToolError, ToolErrorKind, ToolOutput};
 
+// Authors need no dependency of their own to write derives and JSON.
+pub use schemars;
+pub use serde;
+pub use serde_json;
+
 /// What the macros of this crate name; not for use by hand.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::describe::{ToolSpec, expect_no_arguments, takes_arguments};
+    pub use crate::id::ConstToolName;
+    pub use crate::strict::{EnumOnly, MapOnly};
     #[cfg(feature = "linked")]
     pub use inventory;
-    pub use schemars;
-    pub use serde;
-    pub use serde_json;
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::numbers::respell_integral_floats;
 use crate::{CallCx, Denial, ToolDescriptor};
 
 /// Something that can be called by name with JSON arguments.
@@ -62,10 +63,16 @@ impl<'a> Arguments<'a> {
 
     /// Parses the arguments into a type.
     ///
+    /// A number such as `1.0` is an integer to JSON Schema and so it is here.
+    ///
     /// # Errors
     /// A [`ToolError`] of kind [`ToolErrorKind::InvalidArguments`] with serde's explanation.
     pub fn parse<T: DeserializeOwned>(self) -> Result<T, ToolError> {
-        serde_json::from_str(self.0).map_err(|e| ToolError::invalid_arguments(e.to_string()))
+        serde_json::from_str(self.0).or_else(|refusal| {
+            respell_integral_floats(self.0)
+                .and_then(|json| serde_json::from_str(&json).ok())
+                .ok_or_else(|| ToolError::invalid_arguments(refusal.to_string()))
+        })
     }
 }
 
