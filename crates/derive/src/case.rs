@@ -46,6 +46,9 @@ mod tests {
         assert_eq!(super::upper_camel(&ident("search_issues")), "SearchIssues");
         assert_eq!(super::upper_camel(&ident("_a__b2")), "AB2");
         assert_eq!(super::snake(&ident("NoSuchNote")), "no_such_note");
-        assert_eq!(super::plain(&Ident::new_raw("type", Span::call_site())), "type");
+        assert_eq!(
+            super::plain(&Ident::new_raw("type", Span::call_site())),
+            "type"
+        );
     }
 }

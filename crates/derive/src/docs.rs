@@ -10,10 +10,12 @@ pub(crate) struct Docs(Vec<Expr>);
 
 impl Docs {
     pub(crate) fn of(attributes: &[Attribute]) -> Self {
-        let values = attributes.iter().filter_map(|attribute| match &attribute.meta {
-            Meta::NameValue(pair) if pair.path.is_ident("doc") => Some(pair.value.clone()),
-            _ => None,
-        });
+        let values = attributes
+            .iter()
+            .filter_map(|attribute| match &attribute.meta {
+                Meta::NameValue(pair) if pair.path.is_ident("doc") => Some(pair.value.clone()),
+                _ => None,
+            });
         Self(values.collect())
     }
 

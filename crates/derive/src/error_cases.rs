@@ -39,7 +39,10 @@ pub(crate) fn expand(item: TokenStream) -> TokenStream {
     let (published, conversion) = if sound {
         (published(&api, &cases), conversion(&api, name, &cases))
     } else {
-        (quote!(::core::unimplemented!()), quote!(::core::unimplemented!()))
+        (
+            quote!(::core::unimplemented!()),
+            quote!(::core::unimplemented!()),
+        )
     };
     let errors = problems.into_tokens();
     quote! {
@@ -129,7 +132,10 @@ fn transparent(
     problems: &mut Problems,
 ) -> Option<What> {
     if arguments.len() > 1 {
-        problems.at(&flag.name, "a transparent case takes nothing else: the error inside decides");
+        problems.at(
+            &flag.name,
+            "a transparent case takes nothing else: the error inside decides",
+        );
     }
     match &variant.fields {
         Fields::Unnamed(fields) if fields.unnamed.len() == 1 => {
@@ -160,7 +166,10 @@ fn published_case<'a>(
     let Some(kind) = find("kind") else {
         problems.at(
             &variant.ident,
-            format!("say whose fault it is: `#[case(kind = ..)]`, one of {}", KINDS.join(", ")),
+            format!(
+                "say whose fault it is: `#[case(kind = ..)]`, one of {}",
+                KINDS.join(", ")
+            ),
         );
         return None;
     };

@@ -118,11 +118,7 @@ pub(crate) fn default_api() -> Path {
 }
 
 /// Reads `crate = path` from the attribute that a derive owns.
-pub(crate) fn api_of(
-    attributes: &[syn::Attribute],
-    owner: &str,
-    problems: &mut Problems,
-) -> Path {
+pub(crate) fn api_of(attributes: &[syn::Attribute], owner: &str, problems: &mut Problems) -> Path {
     let mut api = default_api();
     for attribute in attributes.iter().filter(|a| a.path().is_ident(owner)) {
         let tokens = match &attribute.meta {

@@ -17,13 +17,13 @@ use proc_macro::TokenStream;
 /// the arguments.
 #[proc_macro_attribute]
 pub fn tool(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    tool::expand_function(arguments.into(), item.into()).into()
+    tool::expand_function(arguments.into(), &item.into()).into()
 }
 
 /// Turns the marked methods of an `impl` into tools that share one value.
 #[proc_macro_attribute]
 pub fn tools(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    tool::expand_methods(arguments.into(), item.into()).into()
+    tool::expand_methods(arguments.into(), &item.into()).into()
 }
 
 /// Makes a struct the arguments of a tool: `Deserialize`, `JsonSchema` and `ToolInput` at once.

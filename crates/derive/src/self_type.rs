@@ -22,7 +22,11 @@ impl VisitMut for Replacer<'_> {
         }
         if let Type::Path(path) = ty
             && path.qself.is_none()
-            && path.path.segments.first().is_some_and(|s| s.ident == "Self")
+            && path
+                .path
+                .segments
+                .first()
+                .is_some_and(|s| s.ident == "Self")
         {
             let (self_type, rest) = (self.0, path.path.segments.iter().skip(1));
             *ty = Type::Verbatim(quote!(<#self_type>::#(#rest)::*));

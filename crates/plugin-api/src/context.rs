@@ -67,7 +67,6 @@ struct Live {
 
 impl CallCx {
     /// Makes the context of a call and the guard that ends it. For runtimes and test kits.
-    #[must_use]
     pub fn begin(info: CallInfo, services: Arc<dyn HostServices>) -> (Self, CallGuard) {
         let live = Arc::new(Live {
             info,

@@ -40,7 +40,7 @@ impl ToolSpec {
     #[must_use]
     pub fn describe(self) -> ToolDescriptor {
         let raw = self.input.unwrap_or_else(no_arguments_schema);
-        let (input, typed) = normalise_derived(raw.clone()).unwrap_or((raw, false));
+        let (input, typed) = normalise_derived(&raw).unwrap_or((raw, false));
         let name = ToolName::from(self.name);
         let mut descriptor = ToolDescriptor::new(name, self.description, self.effect, input)
             .with_idempotent(self.idempotent)
@@ -48,9 +48,7 @@ impl ToolSpec {
             .with_errors(self.errors)
             .with_typed(typed);
         descriptor.title = self.title.map(str::to_owned);
-        descriptor.output_schema = self
-            .output
-            .map(|raw| normalise_output(raw.clone()).unwrap_or(raw));
+        descriptor.output_schema = self.output.map(|raw| normalise_output(&raw).unwrap_or(raw));
         descriptor
     }
 }

@@ -40,13 +40,13 @@ pub use extract::{
 };
 pub use hook::{Hook, HookAuthority, HookEvent, HookPoint, HookVerdict};
 pub use id::{AgentId, NAME_MAX, NameError, PluginId, ToolId, ToolName};
+pub use keyway_derive::{ToolErrorCases, ToolInput, ToolValue, tool, tools};
 #[cfg(feature = "linked")]
 pub use linked::{LinkedPlugin, linked_plugins};
 pub use manifest::{
     Activation, Contributions, Dependency, Manifest, ManifestError, Notice, Problem, RuntimeKind,
     RuntimeSpec, StateSpec, ToolContribution,
 };
-pub use keyway_derive::{ToolErrorCases, ToolInput, ToolValue, tool, tools};
 pub use need::{ConstNeed, Need, assert_effect_allows};
 pub use normalise::{SchemaProblem, normalise_input, normalise_output};
 pub use output::{IntoOutput, Json, ToolErrorCases};

@@ -35,7 +35,7 @@ pub(crate) const EXACT: &str = "x-keyway-exact";
 /// use keyway_plugin_api::normalise_input;
 /// use keyway_plugin_api::serde_json::json;
 ///
-/// let schema = normalise_input(json!({
+/// let schema = normalise_input(&json!({
 ///     "$schema": "http://json-schema.org/draft-07/schema#",
 ///     "type": "object",
 ///     "properties": { "at": { "$ref": "#/definitions/Point" }, "any": true },
@@ -51,7 +51,7 @@ pub(crate) const EXACT: &str = "x-keyway-exact";
 /// # Errors
 /// [`SchemaProblem::RootNotObject`] and [`SchemaProblem::RootCombinator`] for a root that is no
 /// plain object; otherwise as [`normalise_output`].
-pub fn normalise_input(schema: Value) -> Result<Value, SchemaProblem> {
+pub fn normalise_input(schema: &Value) -> Result<Value, SchemaProblem> {
     normalise_derived(schema).map(|(schema, _)| schema)
 }
 
@@ -63,7 +63,7 @@ pub fn normalise_input(schema: Value) -> Result<Value, SchemaProblem> {
 /// [`SchemaProblem::RemoteReference`] and [`SchemaProblem::DeadReference`] for a `$ref` that
 /// leaves the document or leads nowhere; [`SchemaProblem::NotASchema`] where a schema is neither
 /// an object nor a boolean.
-pub fn normalise_output(schema: Value) -> Result<Value, SchemaProblem> {
+pub fn normalise_output(schema: &Value) -> Result<Value, SchemaProblem> {
     let mut schema = canonical(schema)?;
     unmark(&mut schema);
     Ok(schema)
@@ -71,7 +71,7 @@ pub fn normalise_output(schema: Value) -> Result<Value, SchemaProblem> {
 
 /// Normalises an input schema and tells whether its parser, if the derive made both, accepts
 /// exactly what it accepts.
-pub(crate) fn normalise_derived(schema: Value) -> Result<(Value, bool), SchemaProblem> {
+pub(crate) fn normalise_derived(schema: &Value) -> Result<(Value, bool), SchemaProblem> {
     let mut schema = canonical(schema)?;
     make_plain_root(&mut schema)?;
     let typed = typed::is_exact(&schema);
@@ -79,9 +79,9 @@ pub(crate) fn normalise_derived(schema: Value) -> Result<(Value, bool), SchemaPr
     Ok((schema, typed))
 }
 
-fn canonical(schema: Value) -> Result<Value, SchemaProblem> {
-    let heads = references::recursive_targets(&schema)?;
-    let schema = Rewriter::new(&schema, heads).document()?;
+fn canonical(schema: &Value) -> Result<Value, SchemaProblem> {
+    let heads = references::recursive_targets(schema)?;
+    let schema = Rewriter::new(schema, heads).document()?;
     let bytes = serde_json::to_vec(&schema).map_or(usize::MAX, |bytes| bytes.len());
     if bytes > MAX_BYTES {
         return Err(SchemaProblem::TooLarge { limit: MAX_BYTES });
@@ -93,7 +93,10 @@ fn make_plain_root(schema: &mut Value) -> Result<(), SchemaProblem> {
     let Value::Object(root) = schema else {
         return Err(SchemaProblem::root_not_object(schema));
     };
-    if let Some(keyword) = keywords::COMBINATORS.iter().find(|k| root.contains_key(**k)) {
+    if let Some(keyword) = keywords::COMBINATORS
+        .iter()
+        .find(|k| root.contains_key(**k))
+    {
         return Err(SchemaProblem::RootCombinator {
             keyword: (*keyword).to_owned(),
         });
@@ -125,4 +128,3 @@ fn unmark(schema: &mut Value) {
         schema.remove(EXACT);
     }
 }
-

@@ -37,7 +37,10 @@ fn number_tokens(json: &[u8]) -> impl Iterator<Item = Range<usize>> {
                 b'"' => at = end_of_string(json, at),
                 b'-' | b'0'..=b'9' => {
                     let start = at;
-                    at += json[at..].iter().take_while(|b| is_number_byte(**b)).count();
+                    at += json[at..]
+                        .iter()
+                        .take_while(|b| is_number_byte(**b))
+                        .count();
                     return Some(start..at);
                 }
                 _ => at += 1,

@@ -22,10 +22,7 @@ const AGREED: [(&str, &[&str]); 2] = [
             "tag",
         ],
     ),
-    (
-        "schemars",
-        &["crate", "description", "example", "title"],
-    ),
+    ("schemars", &["crate", "description", "example", "title"]),
 ];
 
 /// serde attributes that contradict a closed, published schema, and what to do instead.
@@ -39,11 +36,20 @@ const REFUSED: [(&str, &str); 7] = [
         "flattened fields cannot be closed against unknown ones; write the fields out, or nest \
          the struct",
     ),
-    ("from", "write the type's own fields; the schema comes from them"),
-    ("into", "write the type's own fields; the schema comes from them"),
+    (
+        "from",
+        "write the type's own fields; the schema comes from them",
+    ),
+    (
+        "into",
+        "write the type's own fields; the schema comes from them",
+    ),
     ("remote", "the derive already stands in for the type"),
     ("transparent", "use the inner type itself"),
-    ("try_from", "write the type's own fields; the schema comes from them"),
+    (
+        "try_from",
+        "write the type's own fields; the schema comes from them",
+    ),
 ];
 
 /// Refuses what contradicts the schema. Tells whether everything else is known to keep the
@@ -86,7 +92,10 @@ fn check_one(attribute: &Attribute, on_type: bool, problems: &mut Problems) -> b
     for word in words(list.tokens.clone()) {
         let refusal = REFUSED.iter().find(|(name, _)| word.is_ident(name));
         if let ("serde", Some((name, instead))) = (*owner, refusal) {
-            problems.at(&word, format!("`serde({name})` is not possible here: {instead}"));
+            problems.at(
+                &word,
+                format!("`serde({name})` is not possible here: {instead}"),
+            );
         }
         if on_type && *owner == "serde" && word.is_ident("default") {
             problems.at(

@@ -32,7 +32,10 @@ pub(super) fn implementation(tool: &ToolFn, place: &Place, bodies: Bodies) -> To
     let (api, ty) = (&tool.api, &place.ty);
     let checks = (bodies == Bodies::Real).then(|| checks(tool));
     let (descriptor, call) = match bodies {
-        Bodies::Dummy => (quote!(::core::unimplemented!()), quote!(::core::unimplemented!())),
+        Bodies::Dummy => (
+            quote!(::core::unimplemented!()),
+            quote!(::core::unimplemented!()),
+        ),
         Bodies::Real => (descriptor(tool), call(tool, place)),
     };
     quote! {
@@ -60,9 +63,9 @@ fn checks(tool: &ToolFn) -> TokenStream {
     let api = &tool.api;
     let effect = &tool.effect;
     let arguments = tool.has_args().then(|| arguments_struct(tool));
-    let needs = extractors(tool).into_iter().map(|ty| {
-        quote_spanned!(ty.span()=> <#ty as #api::FromCall<'static>>::NEED)
-    });
+    let needs = extractors(tool)
+        .into_iter()
+        .map(|ty| quote_spanned!(ty.span()=> <#ty as #api::FromCall<'static>>::NEED));
     let agree = quote_spanned! {effect.span()=>
         const _: () = #api::assert_effect_allows(#api::Effect::#effect, __NEEDS);
     };
@@ -121,9 +124,9 @@ fn descriptor(tool: &ToolFn) -> TokenStream {
         Some(title) => quote!(::core::option::Option::Some(#title)),
         None => quote!(::core::option::Option::None),
     };
-    let inputs = extractors(tool).into_iter().map(|ty| {
-        quote_spanned!(ty.span()=> .or_else(<#ty as #api::FromCall<'static>>::input_schema))
-    });
+    let inputs = extractors(tool).into_iter().map(
+        |ty| quote_spanned!(ty.span()=> .or_else(<#ty as #api::FromCall<'static>>::input_schema)),
+    );
     let result = quote_spanned!(output.span()=> <#output as #api::IntoOutput>);
     quote! {
         static DESCRIPTOR: ::std::sync::LazyLock<#api::ToolDescriptor> =

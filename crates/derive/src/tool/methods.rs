@@ -12,15 +12,20 @@ use super::emit::{self, Bodies, Place};
 use super::signature::ToolFn;
 
 /// Expands `#[tools]` on an inherent `impl`. The methods themselves stay as they were.
-pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
     let mut problems = Problems::default();
-    let api = grammar::parse(arguments, "argument of `#[tools]`", &["crate"], &mut problems)
-        .iter()
-        .find_map(|argument| argument.path(&mut problems));
+    let api = grammar::parse(
+        arguments,
+        "argument of `#[tools]`",
+        &["crate"],
+        &mut problems,
+    )
+    .iter()
+    .find_map(|argument| argument.path(&mut problems));
     let mut block: ItemImpl = match syn::parse2(item.clone()) {
         Ok(block) => block,
         Err(_) => {
-            problems.at(&item, "`#[tools]` goes on an `impl` block");
+            problems.at(item, "`#[tools]` goes on an `impl` block");
             let errors = problems.into_tokens();
             return quote!(#errors #item);
         }
@@ -47,7 +52,10 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
 
 fn check_block(block: &ItemImpl, problems: &mut Problems) {
     if let Some((path, _)) = &block.trait_ {
-        problems.at(path, "`#[tools]` goes on an inherent `impl`, not on a trait's");
+        problems.at(
+            path,
+            "`#[tools]` goes on an inherent `impl`, not on a trait's",
+        );
     }
     if !block.generics.params.is_empty() {
         problems.at(
@@ -108,7 +116,13 @@ fn read_method(
         ),
     }
     let signature = &mut method.sig;
-    ToolFn::read(attribute, &mut method.attrs, signature, Some(self_type), problems)
+    ToolFn::read(
+        attribute,
+        &mut method.attrs,
+        signature,
+        Some(self_type),
+        problems,
+    )
 }
 
 fn emit_methods(

@@ -18,13 +18,13 @@ use self::signature::ToolFn;
 pub(crate) use self::methods::expand as expand_methods;
 
 /// Expands `#[tool(..)]` on a free function. The function itself stays as it was.
-pub(crate) fn expand_function(arguments: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn expand_function(arguments: TokenStream, item: &TokenStream) -> TokenStream {
     let mut problems = Problems::default();
     let attribute = ToolAttribute::parse(arguments, &mut problems);
     let mut function: ItemFn = match syn::parse2(item.clone()) {
         Ok(function) => function,
         Err(_) => {
-            problems.at(&item, "`#[tool]` goes on a function");
+            problems.at(item, "`#[tool]` goes on a function");
             let errors = problems.into_tokens();
             return quote!(#errors #item);
         }

@@ -107,7 +107,10 @@ fn check_signature(signature: &Signature, problems: &mut Problems) {
         );
     }
     if let Safety::Unsafe(token) = &signature.safety {
-        problems.at(token, "a tool cannot be `unsafe`: the host calls it with any arguments");
+        problems.at(
+            token,
+            "a tool cannot be `unsafe`: the host calls it with any arguments",
+        );
     }
     if let Some(abi) = &signature.abi {
         problems.at(abi, "a tool is a Rust function; remove the ABI");
@@ -142,24 +145,35 @@ fn read_parameters(signature: &mut Signature, problems: &mut Problems) -> Vec<Pa
 
 fn read_parameter(input: &mut PatType, problems: &mut Problems) -> Parameter {
     if let Type::ImplTrait(ty) = &*input.ty {
-        problems.at(ty, "name the extractor's type; `impl Trait` cannot be a tool's parameter");
+        problems.at(
+            ty,
+            "name the extractor's type; `impl Trait` cannot be a tool's parameter",
+        );
     }
     let is_arg = |a: &Attribute| a.path().is_ident("arg");
     let Some(marker) = input.attrs.iter().find(|a| is_arg(a)) else {
         return Parameter::Extractor((*input.ty).clone());
     };
     if !matches!(marker.meta, syn::Meta::Path(_)) {
-        problems.at(marker, "`#[arg]` takes nothing; use `#[serde(..)]` on a struct for more");
+        problems.at(
+            marker,
+            "`#[arg]` takes nothing; use `#[serde(..)]` on a struct for more",
+        );
     }
     // What describes the property moves to the struct's field; a parameter cannot carry it.
-    let (mine, others) = std::mem::take(&mut input.attrs)
-        .into_iter()
-        .partition(|a| ["arg", "doc", "serde", "schemars"].iter().any(|n| a.path().is_ident(n)));
+    let (mine, others) = std::mem::take(&mut input.attrs).into_iter().partition(|a| {
+        ["arg", "doc", "serde", "schemars"]
+            .iter()
+            .any(|n| a.path().is_ident(n))
+    });
     input.attrs = others;
     let mut attributes: Vec<Attribute> = mine;
     attributes.retain(|a| !is_arg(a));
     let Pat::Ident(name) = &*input.pat else {
-        problems.at(&input.pat, "an `#[arg]` parameter has a plain name, its property's");
+        problems.at(
+            &input.pat,
+            "an `#[arg]` parameter has a plain name, its property's",
+        );
         return Parameter::Extractor((*input.ty).clone());
     };
     Parameter::Arg {

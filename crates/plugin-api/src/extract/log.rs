@@ -52,10 +52,6 @@ impl Log {
 
     async fn line(&self, level: LogLevel, message: String) {
         // A log that could fail would make every author write `?` after every line.
-        drop(
-            self.cx
-                .perform(EffectRequest::Log { level, message })
-                .await,
-        );
+        drop(self.cx.perform(EffectRequest::Log { level, message }).await);
     }
 }

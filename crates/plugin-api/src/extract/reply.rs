@@ -20,6 +20,7 @@ pub(super) fn bytes(reply: EffectReply) -> Option<Option<Vec<u8>>> {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape of every taker")]
 pub(super) fn done(reply: EffectReply) -> Option<()> {
     matches!(reply, EffectReply::Done).then_some(())
 }

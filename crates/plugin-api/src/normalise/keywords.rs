@@ -25,7 +25,9 @@ pub(super) fn holds(keyword: &str, value: &Value) -> Holds {
         "items" if value.is_array() => Holds::List,
         "contains" | "contentSchema" | "else" | "if" | "items" | "not" | "propertyNames"
         | "then" => Holds::One,
-        "additionalItems" | "additionalProperties" | "unevaluatedItems"
+        "additionalItems"
+        | "additionalProperties"
+        | "unevaluatedItems"
         | "unevaluatedProperties" => Holds::OneOrBool,
         "allOf" | "anyOf" | "oneOf" | "prefixItems" => Holds::List,
         "$defs" | "definitions" | "dependencies" | "dependentSchemas" | "patternProperties"

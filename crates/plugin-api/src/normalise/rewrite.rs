@@ -246,7 +246,10 @@ fn modernise(members: &mut BTreeMap<String, Value>) {
         let (required, schemas): (Map<_, _>, Map<_, _>) = dependencies
             .into_iter()
             .partition(|(_, inner)| inner.is_array());
-        for (keyword, inner) in [("dependentRequired", required), ("dependentSchemas", schemas)] {
+        for (keyword, inner) in [
+            ("dependentRequired", required),
+            ("dependentSchemas", schemas),
+        ] {
             if !inner.is_empty() {
                 members.entry(keyword.to_owned()).or_insert(inner.into());
             }

@@ -126,8 +126,5 @@ fn integer_has_a_type_range(members: &Map<String, Value>) -> bool {
         (0, u64::from(u32::MAX)),
         (0, u64::MAX),
     ];
-    of_a_type.contains(&(
-        min.as_i64().unwrap_or(1),
-        max.as_u64().unwrap_or_default(),
-    ))
+    of_a_type.contains(&(min.as_i64().unwrap_or(1), max.as_u64().unwrap_or_default()))
 }
