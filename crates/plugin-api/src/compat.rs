@@ -82,7 +82,7 @@ impl IncompatibleApi {
             (Behind::Plugin, Some(newest)) => {
                 format!("upgrade the plugin to a version for plugin API {newest}")
             }
-            (Behind::Plugin, None) => "the host offers no plugin API at all".to_owned(),
+            (Behind::Plugin, None) => "use a host that offers a plugin API".to_owned(),
         }
     }
 
@@ -103,7 +103,11 @@ impl IncompatibleApi {
 impl fmt::Display for IncompatibleApi {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let offered: Vec<String> = self.offered.iter().map(Version::to_string).collect();
-        let (required, offered, step) = (&self.required, offered.join(", "), self.next_step());
+        let offered = match offered.is_empty() {
+            true => "none".to_owned(),
+            false => offered.join(", "),
+        };
+        let (required, step) = (&self.required, self.next_step());
         write!(
             f,
             "the plugin needs plugin API {required}, the host offers {offered}: {step}"

@@ -1,3 +1,9 @@
 //! Behaviour of: the manifest and the capability algebra.
 
+mod algebra;
+mod capability;
+mod compat;
 mod fixtures;
+mod problems;
+mod schema;
+mod updates;

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::item::{canonical_host, canonical_path};
 use super::{Capability, ItemKind, SurfaceVerb, is_reserved_env};
-use crate::Need;
+use crate::{Need, PluginId, ToolName};
 
 impl Capability {
     /// Tells whether requests of a method to a host are allowed.
@@ -52,14 +52,12 @@ impl Capability {
         let Self::Tool { tools } = self else {
             return false;
         };
-        let exact = |pattern: &str| {
+        let names = |pattern: &String| {
             let parts = pattern.split_once('/');
             parts.is_some_and(|(p, t)| p == plugin && (t == tool || t == "*"))
         };
-        ItemKind::Tool
-            .canonical(&format!("{plugin}/{tool}"))
-            .is_ok()
-            && tools.iter().any(|pattern| exact(pattern))
+        let is_tool = PluginId::parse(plugin).is_ok() && ToolName::parse(tool).is_ok();
+        is_tool && tools.iter().any(names)
     }
 
     /// Tells whether a program may be run.

@@ -208,6 +208,7 @@ impl fmt::Display for SurfaceVerb {
 
 /// What a manifest asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(extend("unevaluatedProperties" = false))]
 #[non_exhaustive]
 pub struct CapabilityRequest {
     /// The power asked for.

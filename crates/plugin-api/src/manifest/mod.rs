@@ -10,6 +10,7 @@ mod json;
 mod parse;
 mod report;
 mod requests;
+mod schema;
 mod standard;
 mod types;
 

@@ -161,9 +161,8 @@ impl Reader<'_, '_> {
                 .into_iter()
                 .find(|verb| verb.as_str() == text)
             {
-                Some(verb) => {
-                    verbs.insert(verb);
-                }
+                Some(verb) if verbs.insert(verb) => {}
+                Some(_) => note_twice(self.report, at.index(i), text),
                 None => {
                     let hint = format!("choose from {}", names.join(", "));
                     let message = format!("unknown verb `{}`", shown(text));
@@ -189,7 +188,11 @@ impl Reader<'_, '_> {
         let texts = self.fields.get(key).map(|v| self.report.texts(at, v));
         let mut items = BTreeSet::new();
         for (i, text) in texts.unwrap_or_default() {
-            items.extend(read_item(self.report, at.index(i), kind, text));
+            if let Some(item) = read_item(self.report, at.index(i), kind, text)
+                && !items.insert(item)
+            {
+                note_twice(self.report, at.index(i), text);
+            }
         }
         items
     }
@@ -204,6 +207,11 @@ fn read_item(report: &mut Report, at: At<'_>, kind: ItemKind, text: &str) -> Opt
             None
         }
     }
+}
+
+fn note_twice(report: &mut Report, at: At<'_>, text: &str) {
+    let message = format!("`{}` stands twice", shown(text));
+    report.notice(at, "DUPLICATE_ITEM", message);
 }
 
 /// Notes requests that are legal and probably not meant.
