@@ -5,14 +5,28 @@
 //! never asks a plugin: what it is told, it keeps. Events come from the host's call path and
 //! from catalog operations through an [`AuditSink`]; they go to one file of JSON lines.
 
+mod chain;
 mod change;
+mod disk;
+mod encodings;
 mod event;
+mod file;
 mod head;
+mod jsonl;
 mod memory;
+mod queue;
+mod record;
+mod redact;
 mod sink;
+mod trail;
+mod writer;
 
 pub use change::Change;
 pub use event::AuditEvent;
 pub use head::Head;
+pub use jsonl::JsonlAudit;
 pub use memory::MemoryAudit;
+pub use record::{Filter, Record};
+pub use redact::{REDACTED, Redactor};
 pub use sink::{AuditError, AuditHealth, AuditSink};
+pub use trail::{Records, Trail, Verified, records, replay, verify, verify_against};

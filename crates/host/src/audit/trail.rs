@@ -1,0 +1,284 @@
+//! Reading a trail: its records, whether they are intact, and the catalog they add up to.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use super::chain::{Chain, LINE_MAX};
+use super::{AuditError, AuditEvent, Filter, Head, Record};
+
+/// A trail is an audit file opened for reading, as long as it was at that moment.
+///
+/// Reading takes no lock away from a host that writes: the length is noted between two of its
+/// writes, and what is added later is not read.
+#[derive(Debug)]
+pub struct Trail {
+    path: PathBuf,
+    file: File,
+    bytes: u64,
+}
+
+/// Says what an intact trail holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Verified {
+    /// How many records.
+    pub records: u64,
+    /// The last record's place. Kept elsewhere, it shows later that nothing was cut off.
+    pub head: Head,
+}
+
+impl Trail {
+    /// Opens a trail.
+    ///
+    /// # Errors
+    /// [`AuditError::Io`] when the file cannot be opened.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, AuditError> {
+        let path = path.into();
+        match Self::measure(&path) {
+            Ok((file, bytes)) => Ok(Self { path, file, bytes }),
+            Err(error) => Err(io_error("open", &path, error)),
+        }
+    }
+
+    fn measure(path: &Path) -> io::Result<(File, u64)> {
+        let file = File::open(path)?;
+        file.lock_shared()?;
+        let bytes = file.metadata()?.len();
+        file.unlock()?;
+        Ok((file, bytes))
+    }
+
+    /// Iterates over the records.
+    ///
+    /// # Errors
+    /// [`AuditError::Io`] when the file cannot be read from its beginning.
+    pub fn records(&self) -> Result<Records<impl BufRead>, AuditError> {
+        Ok(records(self.reader()?))
+    }
+
+    /// Returns the last `count` records that a filter lets through, oldest first.
+    ///
+    /// # Errors
+    /// [`AuditError::Broken`] at a line that is not a record; [`AuditError::Io`].
+    pub fn last(&self, count: usize, filter: &Filter) -> Result<Vec<Record>, AuditError> {
+        let mut kept = VecDeque::new();
+        for record in self.records()? {
+            let record = record?;
+            if !filter.matches(&record) {
+                continue;
+            }
+            kept.push_back(record);
+            if kept.len() > count {
+                kept.pop_front();
+            }
+        }
+        Ok(kept.into())
+    }
+
+    /// Checks every record: any edit, reordering, insertion or removal before the last record.
+    ///
+    /// A trail whose last records were removed is intact by itself; only a [`Head`] kept
+    /// elsewhere shows it, with [`verify_against`](Self::verify_against).
+    ///
+    /// # Errors
+    /// [`AuditError::Broken`] at the first line that does not follow; [`AuditError::Io`].
+    pub fn verify(&self) -> Result<Verified, AuditError> {
+        verify(self.reader()?)
+    }
+
+    /// Checks every record, and that a record known from elsewhere is among them.
+    ///
+    /// # Errors
+    /// [`AuditError::Broken`] at the first line that does not follow, or when the known record
+    /// was removed or replaced; [`AuditError::Io`].
+    pub fn verify_against(&self, known: &Head) -> Result<Verified, AuditError> {
+        verify_against(self.reader()?, known)
+    }
+
+    /// Returns the catalog that the records add up to, as the JSON of its file.
+    ///
+    /// # Errors
+    /// [`AuditError::Broken`] at a line that is not a record; [`AuditError::Io`].
+    pub fn replay(&self) -> Result<Value, AuditError> {
+        let mut catalog = empty_catalog();
+        for record in self.records()? {
+            step(&mut catalog, &record?.event);
+        }
+        Ok(catalog)
+    }
+
+    fn reader(&self) -> Result<impl BufRead, AuditError> {
+        let mut file = &self.file;
+        match file.seek(SeekFrom::Start(0)) {
+            Ok(_) => Ok(BufReader::with_capacity(1 << 16, file.take(self.bytes))),
+            Err(error) => Err(io_error("read", &self.path, error)),
+        }
+    }
+}
+
+/// Returns the catalog that events add up to, as the JSON of its file.
+///
+/// Only committed operations and repairs change it; what was intended or aborted does not.
+///
+/// ```
+/// use keyway_host::audit::{AuditEvent, Change, replay};
+/// use serde_json::json;
+/// let event = AuditEvent::CatalogRepaired {
+///     what: "migrated from schema 0".into(),
+///     kept: None,
+///     change: Box::new(Change::new().set("/schemaVersion", json!(1))),
+/// };
+/// assert_eq!(replay([&event]), json!({"schemaVersion": 1}));
+/// ```
+#[must_use]
+pub fn replay<'a>(events: impl IntoIterator<Item = &'a AuditEvent>) -> Value {
+    let mut catalog = empty_catalog();
+    for event in events {
+        step(&mut catalog, event);
+    }
+    catalog
+}
+
+fn empty_catalog() -> Value {
+    Value::Object(Map::new())
+}
+
+fn step(catalog: &mut Value, event: &AuditEvent) {
+    if let AuditEvent::OperationCommitted { change, .. }
+    | AuditEvent::CatalogRepaired { change, .. } = event
+    {
+        *catalog = change.applied_to(std::mem::take(catalog));
+    }
+}
+
+/// Checks every record of a trail, as [`Trail::verify`] does.
+///
+/// # Errors
+/// [`AuditError::Broken`] at the first line that does not follow; [`AuditError::Io`].
+pub fn verify(reader: impl BufRead) -> Result<Verified, AuditError> {
+    follow(reader, |_| Ok(()))
+}
+
+/// Checks every record of a trail against a known one, as [`Trail::verify_against`] does.
+///
+/// # Errors
+/// [`AuditError::Broken`] at the first line that does not follow, or when the known record was
+/// removed or replaced; [`AuditError::Io`].
+pub fn verify_against(reader: impl BufRead, known: &Head) -> Result<Verified, AuditError> {
+    let verified = follow(reader, |head| {
+        if head.seq == known.seq && head != known {
+            return Err(format!("record {} is not the known one", head.seq));
+        }
+        Ok(())
+    })?;
+    if verified.head.seq < known.seq {
+        return Err(AuditError::Broken {
+            line: verified.records + 1,
+            why: format!("records up to {} were removed from the end", known.seq),
+        });
+    }
+    Ok(verified)
+}
+
+fn follow(
+    reader: impl BufRead,
+    mut check: impl FnMut(&Head) -> Result<(), String>,
+) -> Result<Verified, AuditError> {
+    let mut lines = Lines::over(reader);
+    let mut chain = Chain {
+        head: Head::empty(),
+    };
+    while let Some(line) = lines.next()? {
+        let followed = chain.follow(line).and_then(|_| check(&chain.head));
+        followed.map_err(|why| lines.broken(why))?;
+    }
+    Ok(Verified {
+        records: chain.head.seq,
+        head: chain.head,
+    })
+}
+
+/// Iterates over the records of a trail.
+pub fn records<R: BufRead>(reader: R) -> Records<R> {
+    Records {
+        lines: Lines::over(reader),
+        ended: false,
+    }
+}
+
+/// The records of a trail, in order; ends after the first error.
+#[derive(Debug)]
+pub struct Records<R> {
+    lines: Lines<R>,
+    ended: bool,
+}
+
+impl<R: BufRead> Iterator for Records<R> {
+    type Item = Result<Record, AuditError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let item = match self.lines.next() {
+            Ok(None) => None,
+            Ok(Some(line)) => {
+                let record = Record::of(line);
+                Some(record.map_err(|why| self.lines.broken(why)))
+            }
+            Err(error) => Some(Err(error)),
+        };
+        self.ended = !matches!(item, Some(Ok(_)));
+        item
+    }
+}
+
+/// The lines of a trail, each whole and of bounded length.
+#[derive(Debug)]
+struct Lines<R> {
+    reader: R,
+    line: Vec<u8>,
+    number: u64,
+}
+
+impl<R: BufRead> Lines<R> {
+    fn over(reader: R) -> Self {
+        Self {
+            reader,
+            line: Vec::new(),
+            number: 0,
+        }
+    }
+
+    fn next(&mut self) -> Result<Option<&[u8]>, AuditError> {
+        self.line.clear();
+        self.number += 1;
+        let mut bounded = (&mut self.reader).take(LINE_MAX as u64 + 1);
+        match bounded.read_until(b'\n', &mut self.line) {
+            Ok(0) => Ok(None),
+            Ok(_) if self.line.last() == Some(&b'\n') => {
+                self.line.pop();
+                Ok(Some(&self.line))
+            }
+            Ok(_) => Err(self.broken("the line has no end".to_owned())),
+            Err(error) => Err(io_error("read", Path::new("the audit trail"), error)),
+        }
+    }
+
+    fn broken(&self, why: String) -> AuditError {
+        let line = self.number;
+        AuditError::Broken { line, why }
+    }
+}
+
+pub(super) fn io_error(doing: &'static str, path: &Path, source: io::Error) -> AuditError {
+    AuditError::Io {
+        doing,
+        path: path.to_path_buf(),
+        source,
+    }
+}
