@@ -37,8 +37,42 @@ fn b9_twenty_broken_manifests_are_refused() {
     assert!(broken.count() >= 20);
 }
 
+#[test]
+fn every_code_is_in_the_reference() {
+    let reference = fs::read_to_string(root().join("docs/manifest.md")).unwrap();
+    for case in cases() {
+        let codes: Vec<&str> = match parse(&case) {
+            Ok((_, notices)) => notices.iter().map(Notice::code).collect(),
+            Err(error) => error
+                .problems()
+                .iter()
+                .map(|problem| problem.code)
+                .collect(),
+        };
+        for code in codes {
+            assert!(
+                reference.contains(&format!("`{code}`")),
+                "{code} of {}",
+                case.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn example_of_the_reference_is_valid() {
+    let reference = fs::read_to_string(root().join("docs/manifest.md")).unwrap();
+    let (_, rest) = reference.split_once("```json\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    Manifest::parse_strict(example.as_bytes()).unwrap();
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
 fn cases() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/manifests");
+    let folder = root().join("tests/fixtures/manifests");
     let entries = fs::read_dir(folder).unwrap();
     let mut cases: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     cases.sort();
