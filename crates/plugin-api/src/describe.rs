@@ -42,7 +42,7 @@ impl ToolSpec {
         let raw = self.input.unwrap_or_else(no_arguments_schema);
         let (input, typed) = normalise_derived(&raw).unwrap_or((raw, false));
         let name = ToolName::from(self.name);
-        let mut descriptor = ToolDescriptor::new(name, self.description, self.effect, input)
+        let mut descriptor = ToolDescriptor::new(name, self.description.trim(), self.effect, input)
             .with_idempotent(self.idempotent)
             .with_needs(self.needs.iter().copied().filter_map(Need::from_const))
             .with_errors(self.errors)

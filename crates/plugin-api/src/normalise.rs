@@ -72,6 +72,9 @@ pub fn normalise_output(schema: &Value) -> Result<Value, SchemaProblem> {
 /// Normalises an input schema and tells whether its parser, if the derive made both, accepts
 /// exactly what it accepts.
 pub(crate) fn normalise_derived(schema: &Value) -> Result<(Value, bool), SchemaProblem> {
+    if !schema.is_object() {
+        return Err(SchemaProblem::root_not_object(schema));
+    }
     let mut schema = canonical(schema)?;
     make_plain_root(&mut schema)?;
     let typed = typed::is_exact(&schema);

@@ -1,3 +1,7 @@
 //! Behaviour of: authoring. What `#[tool]` and the derives make of a function and its types.
 
 mod agreement;
+mod calls;
+mod descriptors;
+mod harness;
+mod normalise;

@@ -23,12 +23,9 @@ pub(super) enum Holds {
 pub(super) fn holds(keyword: &str, value: &Value) -> Holds {
     match keyword {
         "items" if value.is_array() => Holds::List,
-        "contains" | "contentSchema" | "else" | "if" | "items" | "not" | "propertyNames"
-        | "then" => Holds::One,
-        "additionalItems"
-        | "additionalProperties"
-        | "unevaluatedItems"
-        | "unevaluatedProperties" => Holds::OneOrBool,
+        "additionalItems" | "contains" | "contentSchema" | "else" | "if" | "items" | "not"
+        | "propertyNames" | "then" => Holds::One,
+        "additionalProperties" | "unevaluatedItems" | "unevaluatedProperties" => Holds::OneOrBool,
         "allOf" | "anyOf" | "oneOf" | "prefixItems" => Holds::List,
         "$defs" | "definitions" | "dependencies" | "dependentSchemas" | "patternProperties"
         | "properties" => Holds::Named,
