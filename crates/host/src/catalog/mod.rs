@@ -16,6 +16,7 @@ mod operation;
 mod permission;
 mod plan;
 mod record;
+mod repair;
 mod requirement;
 mod slots;
 mod state;

@@ -1,9 +1,14 @@
 //! Where a catalog is kept. A commit is durable when it returns `Ok`, and did not happen otherwise.
 
+#[doc(hidden)]
+pub mod disk;
 mod error;
+mod file;
+mod format;
 mod memory;
 
 pub use error::StoreError;
+pub use file::FileStore;
 pub use memory::MemoryStore;
 
 use crate::catalog::{CatalogEvent, CatalogState};
