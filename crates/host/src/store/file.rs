@@ -169,12 +169,18 @@ impl FileStore {
         if let Some(known) = known
             && known.bytes == bytes
         {
-            return Ok(Content::Intact { shared, moved: false });
+            return Ok(Content::Intact {
+                shared,
+                moved: false,
+            });
         }
         match format::parse(&bytes) {
             Ok(state) => {
                 *known = Some(Known { bytes, state });
-                Ok(Content::Intact { shared, moved: was_known })
+                Ok(Content::Intact {
+                    shared,
+                    moved: was_known,
+                })
             }
             Err(Flaw::Newer(found)) => Err(StoreError::SchemaNewer {
                 path: self.path.clone(),
@@ -218,7 +224,11 @@ impl FileStore {
                         "{path} is damaged ({reason}); it is kept as {}",
                         aside.display()
                     );
-                    return Ok(vec![CatalogEvent::warning("CATALOG_DAMAGED", None, message)]);
+                    return Ok(vec![CatalogEvent::warning(
+                        "CATALOG_DAMAGED",
+                        None,
+                        message,
+                    )]);
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(source) => return Err(StoreError::io("put aside", &self.path, source)),
@@ -335,7 +345,9 @@ impl CatalogStore for FileStore {
         let mut known = self.known();
         let mut events = match self.reload(&mut known)? {
             Content::Flawed(reason) => self.quarantine(&mut known, &reason),
-            Content::Intact { shared: Some(why), .. } => self.take_over(&mut known, why)?,
+            Content::Intact {
+                shared: Some(why), ..
+            } => self.take_over(&mut known, why)?,
             Content::Intact { shared: None, .. } | Content::Missing => Vec::new(),
         };
         let mut state = known

@@ -49,7 +49,10 @@ fn version_alone(bytes: &[u8]) -> Option<u64> {
 fn misnamed(state: &CatalogState) -> Option<String> {
     let mut entries = state.entries.iter();
     let (id, entry) = entries.find(|(id, entry)| **id != entry.manifest.name)?;
-    Some(format!("entry `{id}` holds a manifest of `{}`", entry.manifest.name))
+    Some(format!(
+        "entry `{id}` holds a manifest of `{}`",
+        entry.manifest.name
+    ))
 }
 
 /// Writes a catalog.
