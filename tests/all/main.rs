@@ -18,4 +18,5 @@ mod manifest;
 mod quickstart;
 mod schema;
 mod support;
+mod text;
 mod tidy;

@@ -28,10 +28,13 @@ const DEFINITIONS: [&str; 2] = ["$defs", "definitions"];
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Below {
     AnyItem,
+    /// Each member whose name matches a pattern.
     AnyMember,
     Item(usize),
     Member(Box<str>),
     Name,
+    /// Each member that no other keyword of the subschema takes.
+    OtherMember,
 }
 
 /// One subschema.
@@ -41,6 +44,8 @@ pub(super) struct Node {
     pub(super) here: Vec<usize>,
     /// Subschemas that apply to places below.
     pub(super) below: Vec<(Below, usize)>,
+    /// Whether it is just `true` or `false`.
+    pub(super) trivial: bool,
     /// Steps the node takes by itself: its keywords and the entries of their lists.
     pub(super) weight: u64,
     /// How often the subschemas of the same place may run: once, and once more for each
@@ -154,6 +159,7 @@ impl<'s> Reader<'s, '_> {
         self.seen.insert(ptr::from_ref(schema), index);
         self.origins.push(Origin { parent, step, key });
         self.nodes.push(Node {
+            trivial: schema.is_boolean(),
             weight: 1,
             rounds: 1,
             ..Node::default()
@@ -349,7 +355,7 @@ impl<'s> Reader<'s, '_> {
 fn one_below(keyword: &str) -> Option<Below> {
     match keyword {
         "additionalItems" | "contains" | "items" | "unevaluatedItems" => Some(Below::AnyItem),
-        "additionalProperties" | "unevaluatedProperties" => Some(Below::AnyMember),
+        "additionalProperties" | "unevaluatedProperties" => Some(Below::OtherMember),
         "propertyNames" => Some(Below::Name),
         _ => None,
     }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::error::SchemaError;
-use super::graph::{self, Graph, Node, Reading};
+use super::graph::{self, Below, Graph, Node, Reading};
 use super::validator::{compiles, dialect};
 use crate::limits::Limits;
 use crate::text::excerpt;
@@ -83,7 +83,7 @@ pub fn inspect(schema: &Value, limits: &Limits) -> Inspection {
 /// What the guard learned about a schema that it let pass.
 pub(super) struct Facts {
     pub(super) graph: Graph,
-    /// Steps for one value of each kind at each place, saturating.
+    /// Steps for each value of the arguments; the highest number when the schema does not tell.
     pub(super) cost: u64,
 }
 
@@ -96,16 +96,10 @@ pub(super) fn checked(
     dialect(schema)?;
     let reading = graph::read(schema, limits)?;
     *steps += reading.graph.nodes.len() as u64;
-    let cost = in_place_cost(&reading, steps)?;
-    if cost > limits.schema_cost {
-        return Err(SchemaError::TooCostly {
-            cost,
-            limit: limits.schema_cost,
-        });
-    }
+    let places = places(&reading, limits, steps)?;
     patterns(&reading, limits, steps)?;
     let graph = reading.graph;
-    let cost = full_cost(&graph, steps);
+    let cost = cost_per_value(&graph, &places, steps);
     Ok(Facts { graph, cost })
 }
 
@@ -142,29 +136,96 @@ fn measure(schema: &Value, limits: &Limits, steps: &mut u64) -> Result<(), Schem
     Ok(())
 }
 
-/// Returns the highest `1 + Σ cost(in-place applicators)` of any subschema, saturating.
-fn in_place_cost(reading: &Reading<'_>, steps: &mut u64) -> Result<u64, SchemaError> {
+/// What applies at one place: a subschema and everything that applies to the same place with it.
+#[derive(Clone, Copy)]
+struct Place {
+    /// `1 + Σ cost(in-place applicators)`, saturating.
+    cost: u64,
+    /// Subschemas inside one another.
+    chain: usize,
+    /// Steps, saturating.
+    weight: u64,
+    /// How many subschemas the same member, and the same item, may be handed to.
+    members: u64,
+    items: u64,
+}
+
+impl Place {
+    fn of(node: &Node, nodes: &[Node]) -> Self {
+        let (mut named, mut other, mut matched, mut at, mut items) = (0, 0, 0, 0, 0);
+        // `true` and `false` hand nothing on; their own step is in the weight.
+        for (below, _) in node.below.iter().filter(|(_, c)| !nodes[*c].trivial) {
+            match below {
+                Below::Member(_) => named = 1,
+                Below::OtherMember => other += 1,
+                Below::AnyMember | Below::Name => matched += 1,
+                Below::Item(_) => at = 1,
+                Below::AnyItem => items += 1,
+            }
+        }
+        Self {
+            cost: 1,
+            chain: 1,
+            weight: node.weight,
+            members: matched + named.max(other),
+            items: at + items,
+        }
+    }
+
+    fn add(&mut self, inner: &Self, rounds: u64) {
+        let sum = |a: u64, b: u64| a.saturating_add(b.saturating_mul(rounds));
+        self.cost = sum(self.cost, inner.cost);
+        self.weight = sum(self.weight, inner.weight);
+        self.members = sum(self.members, inner.members);
+        self.items = sum(self.items, inner.items);
+        self.chain = self.chain.max(inner.chain + 1);
+    }
+}
+
+/// Works out every [`Place`] and refuses those that are too deep or too costly.
+fn places(
+    reading: &Reading<'_>,
+    limits: &Limits,
+    steps: &mut u64,
+) -> Result<Vec<Place>, SchemaError> {
     let nodes = &reading.graph.nodes;
     let order = bottom_up(nodes, steps, |node, n| node.here.get(n).copied());
     let order = order.map_err(|child| SchemaError::Cycle {
         at: reading.pointer(child),
     })?;
-    let mut costs = vec![1_u64; nodes.len()];
-    let mut chains = vec![1_usize; nodes.len()];
+    let mut places: Vec<_> = nodes.iter().map(|node| Place::of(node, nodes)).collect();
     for at in order {
-        for &child in &nodes[at].here {
-            let cost = costs[child].saturating_mul(nodes[at].rounds);
-            costs[at] = costs[at].saturating_add(cost);
-            chains[at] = chains[at].max(chains[child] + 1);
+        let mut place = places[at];
+        for child in &nodes[at].here {
+            place.add(&places[*child], nodes[at].rounds);
         }
-        if chains[at] > CHAIN_MAX {
+        if place.chain > CHAIN_MAX {
             return Err(SchemaError::TooDeep {
                 what: "subschemas of one place",
                 limit: CHAIN_MAX,
             });
         }
+        places[at] = place;
     }
-    Ok(costs.into_iter().max().unwrap_or(1))
+    let cost = places.iter().map(|place| place.cost).max().unwrap_or(1);
+    if cost > limits.schema_cost {
+        return Err(SchemaError::TooCostly {
+            cost,
+            limit: limits.schema_cost,
+        });
+    }
+    Ok(places)
+}
+
+/// Bounds the steps for each value of the arguments, where the schema alone tells.
+fn cost_per_value(graph: &Graph, places: &[Place], steps: &mut u64) -> u64 {
+    let spread = places.iter().map(|p| p.members.max(p.items)).max();
+    if spread.is_none_or(|spread| spread <= 1) {
+        // Each value meets one place, and `true` or `false` once more for each keyword there.
+        let weight = places.iter().map(|place| place.weight).max();
+        return weight.unwrap_or(1).saturating_mul(2);
+    }
+    full_cost(graph, steps)
 }
 
 /// Returns the steps for one value of each kind at each place; the highest number when the schema

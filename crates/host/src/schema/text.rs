@@ -1,9 +1,6 @@
 //! JSON text, measured before anything parses it.
 
-use std::fmt;
-
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde_json::Value;
 
 use super::problem::{ArgumentProblem, ArgumentProblems};
 use crate::limits::Limits;
@@ -25,6 +22,11 @@ use crate::text::excerpt;
 /// [`ArgumentProblem`] at the root when the text is larger than [`Limits::arguments_bytes`] or
 /// nested deeper than [`Limits::json_depth`].
 pub fn check_text(json: &str, limits: &Limits) -> Result<(), ArgumentProblem> {
+    measured(json, limits).map(drop)
+}
+
+/// Checks the text and counts the members that its objects name.
+fn measured(json: &str, limits: &Limits) -> Result<usize, ArgumentProblem> {
     if json.len() > limits.arguments_bytes {
         return Err(ArgumentProblem::at_root(format!(
             "{} bytes are too many; send at most {}",
@@ -32,33 +34,33 @@ pub fn check_text(json: &str, limits: &Limits) -> Result<(), ArgumentProblem> {
             limits.arguments_bytes
         )));
     }
-    if deepest_exceeds(json.as_bytes(), limits.json_depth) {
-        return Err(too_deep(limits.json_depth));
-    }
-    Ok(())
+    members(json.as_bytes(), limits.json_depth).ok_or_else(|| too_deep(limits.json_depth))
 }
 
 pub(super) fn too_deep(limit: usize) -> ArgumentProblem {
     ArgumentProblem::at_root(format!("nested too deeply; use at most {limit} levels"))
 }
 
-fn deepest_exceeds(bytes: &[u8], limit: usize) -> bool {
-    let mut depth = 0_usize;
+/// Counts the members of all objects, which is the colons outside of strings; `None` when the
+/// text is nested deeper than `limit`.
+fn members(bytes: &[u8], limit: usize) -> Option<usize> {
+    let (mut depth, mut members) = (0_usize, 0);
     let mut rest = bytes.iter();
     while let Some(byte) = rest.next() {
         match byte {
             b'"' => skip_string(&mut rest),
+            b':' => members += 1,
             b'{' | b'[' => {
                 depth += 1;
                 if depth > limit {
-                    return true;
+                    return None;
                 }
             }
             b'}' | b']' => depth = depth.saturating_sub(1),
             _ => {}
         }
     }
-    false
+    Some(members)
 }
 
 fn skip_string(rest: &mut std::slice::Iter<'_, u8>) {
@@ -86,80 +88,23 @@ fn skip_string(rest: &mut std::slice::Iter<'_, u8>) {
 /// # Errors
 /// [`ArgumentProblems`] with one entry: too large, too deep, not JSON, or a repeated member.
 pub fn parse(json: &str, limits: &Limits) -> Result<Value, ArgumentProblems> {
-    check_text(json, limits)?;
-    let mut deserializer = serde_json::Deserializer::from_str(json);
-    let parsed = Unique.deserialize(&mut deserializer);
-    parsed
-        .and_then(|value| deserializer.end().map(|()| value))
-        .map_err(|error| {
-            let shown = error.to_string();
-            ArgumentProblem::at_root(format!("not valid JSON: {}", excerpt(&shown))).into()
-        })
+    let named = measured(json, limits)?;
+    let value = serde_json::from_str(json).map_err(|error| {
+        let shown = error.to_string();
+        ArgumentProblem::at_root(format!("not valid JSON: {}", excerpt(&shown)))
+    })?;
+    if named != kept_members(&value) {
+        let message = "an object names a member twice; name each once".to_owned();
+        return Err(ArgumentProblem::at_root(message).into());
+    }
+    Ok(value)
 }
 
-/// Builds a [`Value`], refusing repeated members.
-struct Unique;
-
-impl<'de> DeserializeSeed<'de> for Unique {
-    type Value = Value;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Unique {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::String(value.to_owned()))
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(Value::String(value))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        let mut list = Vec::new();
-        while let Some(value) = access.next_element_seed(Self)? {
-            list.push(value);
-        }
-        Ok(Value::Array(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        let mut map = Map::new();
-        while let Some(key) = access.next_key::<String>()? {
-            let value = access.next_value_seed(Self)?;
-            if map.contains_key(&key) {
-                let key = excerpt(&key);
-                return Err(A::Error::custom(format!("the member `{key}` stands twice")));
-            }
-            map.insert(key, value);
-        }
-        Ok(Value::Object(map))
+/// Counts the members that are left in a parsed value.
+fn kept_members(value: &Value) -> usize {
+    match value {
+        Value::Array(list) => list.iter().map(kept_members).sum(),
+        Value::Object(map) => map.len() + map.values().map(kept_members).sum::<usize>(),
+        _ => 0,
     }
 }

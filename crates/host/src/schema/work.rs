@@ -16,16 +16,20 @@ pub(super) const EXPLAIN_BUDGET: u64 = 200_000;
 
 /// Counts the values in `value`; `None` when it is nested deeper than `depth`.
 pub(super) fn values(value: &Value, depth: usize) -> Option<u64> {
+    let mut count = 1;
+    count_below(value, depth, &mut count).then_some(count)
+}
+
+/// Adds the values below `value`; says no when it is nested deeper than `depth`.
+fn count_below(value: &Value, depth: usize, count: &mut u64) -> bool {
+    let mut each = |v: &Value| {
+        *count += 1;
+        !(v.is_array() || v.is_object()) || count_below(v, depth.saturating_sub(1), count)
+    };
     match value {
-        Value::Array(list) => {
-            let below = depth.checked_sub(1)?;
-            list.iter().try_fold(1, |n, v| Some(n + values(v, below)?))
-        }
-        Value::Object(map) => {
-            let below = depth.checked_sub(1)?;
-            map.values().try_fold(1, |n, v| Some(n + values(v, below)?))
-        }
-        _ => Some(1),
+        Value::Array(list) => depth > 0 && list.iter().all(&mut each),
+        Value::Object(map) => depth > 0 && map.values().all(&mut each),
+        _ => true,
     }
 }
 
@@ -61,7 +65,9 @@ impl Walk<'_> {
         match (below, value) {
             (Below::AnyItem, Value::Array(list)) => self.each(child, list),
             (Below::Item(i), Value::Array(list)) => self.each(child, list.get(*i)),
-            (Below::AnyMember, Value::Object(map)) => self.each(child, map.values()),
+            (Below::AnyMember | Below::OtherMember, Value::Object(map)) => {
+                self.each(child, map.values())
+            }
             (Below::Member(name), Value::Object(map)) => self.each(child, map.get(name.as_ref())),
             // A name is a string: nothing is below it, so any leaf stands for it.
             (Below::Name, Value::Object(map)) => self.each(child, map.iter().map(|_| &Value::Null)),
@@ -75,5 +81,69 @@ impl Walk<'_> {
         values: impl IntoIterator<Item = &'v Value>,
     ) -> Option<()> {
         values.into_iter().try_for_each(|v| self.step(child, v))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::limits::Limits;
+    use crate::schema::guard::checked;
+
+    fn schema() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(json!(true)),
+            Just(json!(false)),
+            Just(json!({"type": "string"})),
+            Just(json!({"$ref": "#/$defs/a"})),
+            Just(json!({"$ref": "#/$defs/b"})),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            let name = prop_oneof![Just("x"), Just("y")];
+            let members = prop::collection::btree_map(name, inner.clone(), 0..3);
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 1..4).prop_map(|v| json!({"anyOf": v})),
+                members.clone().prop_map(|m| json!({"properties": m})),
+                (members, inner.clone())
+                    .prop_map(|(m, a)| json!({"properties": m, "additionalProperties": a})),
+                inner
+                    .clone()
+                    .prop_map(|s| json!({"patternProperties": {"x": s}})),
+                inner.clone().prop_map(|s| json!({"propertyNames": s})),
+                inner.clone().prop_map(|s| json!({"items": s})),
+                (inner.clone(), inner.clone())
+                    .prop_map(|(p, c)| json!({"prefixItems": [p], "contains": c})),
+                inner.prop_map(|s| json!({"allOf": [s], "unevaluatedProperties": s})),
+            ]
+        })
+    }
+
+    fn arguments() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![Just(json!("s")), Just(json!(1))];
+        leaf.prop_recursive(5, 64, 4, |inner| {
+            let name = prop_oneof![Just("x"), Just("y"), Just("z")];
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(|v| json!(v)),
+                prop::collection::btree_map(name, inner, 0..4).prop_map(|m| json!(m)),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+        #[test]
+        fn the_cost_per_value_bounds_the_walk(
+            root in schema(), a in schema(), b in schema(), value in arguments(),
+        ) {
+            let whole = json!({"allOf": [root], "$defs": {"a": a, "b": b}});
+            let Ok(facts) = checked(&whole, &Limits::default(), &mut 0) else {
+                return Ok(());
+            };
+            let bound = values(&value, 64).unwrap().saturating_mul(facts.cost);
+            prop_assert!(fits(&facts.graph, &value, bound), "{whole} on {value}");
+        }
     }
 }

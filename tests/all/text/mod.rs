@@ -1,0 +1,6 @@
+//! Behaviour of: text.
+
+mod confusables;
+mod descriptions;
+mod inventory;
+mod terminal;
