@@ -1,7 +1,5 @@
 //! Behaviour of: the manifest and the capability algebra.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 mod algebra;
 mod capability;
 mod compat;

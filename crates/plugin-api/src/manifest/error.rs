@@ -17,6 +17,26 @@ pub struct Problem {
     pub hint: Option<String>,
 }
 
+impl Problem {
+    /// Makes a problem without a hint, for checks that go beyond the manifest's text.
+    #[must_use]
+    pub fn new(path: impl Into<String>, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            code,
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// Adds what to write instead.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.path, self.message)?;

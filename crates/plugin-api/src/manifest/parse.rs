@@ -76,12 +76,11 @@ fn finish(
     let notices = report.finish()?;
     match manifest {
         Some(manifest) => Ok((manifest, notices)),
-        None => Err(ManifestError::new(vec![Problem {
-            path: At::Root.to_string(),
-            code: "INTERNAL",
-            message: "bug in keyway: a manifest was refused without a reason".to_owned(),
-            hint: None,
-        }])),
+        None => Err(ManifestError::new(vec![Problem::new(
+            At::Root.to_string(),
+            "INTERNAL",
+            "bug in keyway: a manifest was refused without a reason",
+        )])),
     }
 }
 

@@ -195,10 +195,8 @@ impl Report {
 
 fn problem(at: At<'_>, code: &'static str, message: String, hint: Option<String>) -> Problem {
     Problem {
-        path: at.to_string(),
-        code,
-        message,
         hint,
+        ..Problem::new(at.to_string(), code, message)
     }
 }
 
