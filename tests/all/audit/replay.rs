@@ -47,6 +47,31 @@ fn replaying_gives_the_catalog_of_the_committed_operations() {
 }
 
 #[test]
+fn the_revision_decides_where_hosts_recorded_out_of_order() {
+    let at = |n: u64| json!({"keyway": {"revision": n}});
+    let step = |n: u64| committed(n, Change::new().set("/keyway", at(n)["keyway"].clone()));
+    let first = committed(
+        1,
+        Change::new().set("/keyway", json!({})).set("/a", json!(1)),
+    );
+    let table = [
+        (vec![1, 2, 3], 3),
+        (vec![3, 1, 2], 3),
+        (vec![2, 3, 1], 3),
+        // A trail that began later, and one that lost a record.
+        (vec![7, 6], 7),
+        (vec![1, 4, 3], 4),
+    ];
+    for (order, last) in table {
+        let events: Vec<_> = order
+            .iter()
+            .map(|n| if *n == 1 { first.clone() } else { step(*n) })
+            .collect();
+        assert_eq!(replay(&events)["keyway"], at(last)["keyway"], "{order:?}");
+    }
+}
+
+#[test]
 fn a_change_names_places_and_nulls_exactly() {
     let cases = [
         (json!({}), json!({"a": null})),

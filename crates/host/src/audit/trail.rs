@@ -5,10 +5,11 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::chain::{Chain, LINE_MAX};
-use super::{AuditError, AuditEvent, Filter, Head, Record};
+use super::replay::Replay;
+use super::{AuditError, Filter, Head, Record};
 
 /// A trail is an audit file opened for reading, as long as it was at that moment.
 ///
@@ -104,11 +105,11 @@ impl Trail {
     /// # Errors
     /// [`AuditError::Broken`] at a line that is not a record; [`AuditError::Io`].
     pub fn replay(&self) -> Result<Value, AuditError> {
-        let mut catalog = empty_catalog();
+        let mut replay = Replay::new();
         for record in self.records()? {
-            step(&mut catalog, &record?.event);
+            replay.step(&record?.event);
         }
-        Ok(catalog)
+        Ok(replay.end())
     }
 
     fn reader(&self) -> Result<impl BufRead, AuditError> {
@@ -117,41 +118,6 @@ impl Trail {
             Ok(_) => Ok(BufReader::with_capacity(1 << 16, file.take(self.bytes))),
             Err(error) => Err(io_error("read", &self.path, error)),
         }
-    }
-}
-
-/// Returns the catalog that events add up to, as the JSON of its file.
-///
-/// Only committed operations and repairs change it; what was intended or aborted does not.
-///
-/// ```
-/// use keyway_host::audit::{AuditEvent, Change, replay};
-/// use serde_json::json;
-/// let event = AuditEvent::CatalogRepaired {
-///     what: "migrated from schema 0".into(),
-///     kept: None,
-///     change: Box::new(Change::new().set("/schemaVersion", json!(1))),
-/// };
-/// assert_eq!(replay([&event]), json!({"schemaVersion": 1}));
-/// ```
-#[must_use]
-pub fn replay<'a>(events: impl IntoIterator<Item = &'a AuditEvent>) -> Value {
-    let mut catalog = empty_catalog();
-    for event in events {
-        step(&mut catalog, event);
-    }
-    catalog
-}
-
-fn empty_catalog() -> Value {
-    Value::Object(Map::new())
-}
-
-fn step(catalog: &mut Value, event: &AuditEvent) {
-    if let AuditEvent::OperationCommitted { change, .. }
-    | AuditEvent::CatalogRepaired { change, .. } = event
-    {
-        *catalog = change.applied_to(std::mem::take(catalog));
     }
 }
 

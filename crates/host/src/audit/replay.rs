@@ -1,0 +1,94 @@
+//! From events to the catalog that they add up to.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::{AuditEvent, Change};
+
+/// Returns the catalog that events add up to, as the JSON of its file.
+///
+/// Only committed operations and repairs change it; what was intended or aborted does not.
+/// Hosts that share a catalog may record their operations in another order than the catalog saw
+/// them: the revision decides.
+///
+/// ```
+/// use keyway_host::audit::{AuditEvent, Change, replay};
+/// use serde_json::json;
+/// let event = AuditEvent::CatalogRepaired {
+///     what: "migrated from schema 0".into(),
+///     kept: None,
+///     change: Box::new(Change::new().set("/schemaVersion", json!(1))),
+/// };
+/// assert_eq!(replay([&event]), json!({"schemaVersion": 1}));
+/// ```
+#[must_use]
+pub fn replay<'a>(events: impl IntoIterator<Item = &'a AuditEvent>) -> Value {
+    let mut replay = Replay::new();
+    for event in events {
+        replay.step(event);
+    }
+    replay.end()
+}
+
+/// A catalog on its way through a trail.
+pub(super) struct Replay {
+    catalog: Value,
+    /// The revision of the catalog as far as it goes.
+    revision: u64,
+    /// Operations that were recorded before one of a lower revision.
+    early: BTreeMap<u64, Change>,
+}
+
+impl Replay {
+    pub(super) fn new() -> Self {
+        Self {
+            catalog: Value::Object(Map::new()),
+            revision: 0,
+            early: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn step(&mut self, event: &AuditEvent) {
+        match event {
+            AuditEvent::OperationCommitted {
+                revision, change, ..
+            } => self.operation(*revision, change),
+            AuditEvent::CatalogRepaired { change, .. } => {
+                self.settle();
+                self.apply(change);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn end(mut self) -> Value {
+        self.settle();
+        self.catalog
+    }
+
+    fn operation(&mut self, revision: u64, change: &Change) {
+        if revision > self.revision + 1 {
+            self.early.insert(revision, change.clone());
+            return;
+        }
+        self.apply(change);
+        self.revision = revision;
+        while let Some(change) = self.early.remove(&(self.revision + 1)) {
+            self.apply(&change);
+            self.revision += 1;
+        }
+    }
+
+    /// Stops waiting for revisions that were never recorded.
+    fn settle(&mut self) {
+        for (revision, change) in std::mem::take(&mut self.early) {
+            self.apply(&change);
+            self.revision = revision;
+        }
+    }
+
+    fn apply(&mut self, change: &Change) {
+        self.catalog = change.applied_to(std::mem::take(&mut self.catalog));
+    }
+}
