@@ -14,6 +14,13 @@ use std::sync::atomic::{AtomicI64, Ordering};
 pub trait Clock: Send + Sync + 'static {
     /// Returns Unix time in milliseconds.
     fn now_ms(&self) -> i64;
+
+    /// Returns microseconds since some fixed moment; never runs backwards on a real machine.
+    fn monotonic_us(&self) -> u64 {
+        u64::try_from(self.now_ms())
+            .unwrap_or(0)
+            .saturating_mul(1000)
+    }
 }
 
 /// The machine's clock.
@@ -38,6 +45,18 @@ impl Clock for SystemClock {
         use std::time::{SystemTime, UNIX_EPOCH};
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         since.map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the machine's clock"
+    )]
+    fn monotonic_us(&self) -> u64 {
+        use std::sync::OnceLock;
+        use std::time::Instant;
+        static BEGAN: OnceLock<Instant> = OnceLock::new();
+        let began = BEGAN.get_or_init(Instant::now);
+        u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 }
 

@@ -19,6 +19,12 @@ impl OperatorId {
         AgentId::parse(input).map(Self)
     }
 
+    /// Returns the name under which a host records decisions of its own approver.
+    #[must_use]
+    pub fn host() -> Self {
+        Self(AgentId::from_static("host"))
+    }
+
     /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -61,6 +61,14 @@ macro_rules! checked_name {
                 }
             }
 
+            /// Wraps a literal of keyway's own.
+            #[doc(hidden)]
+            #[must_use]
+            pub fn from_static(literal: &'static str) -> Self {
+                debug_assert!($check(literal).is_ok(), "bug in keyway: {literal}");
+                Self(literal.into())
+            }
+
             /// Returns the name as text.
             #[must_use]
             pub fn as_str(&self) -> &str {

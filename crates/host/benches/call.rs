@@ -1,0 +1,134 @@
+//! W1: one governed in-process call, beside the floor of the same work done by hand.
+//!
+//! "Governed" is everything: resolve, gate, arguments, hooks (none installed), the tool, and the
+//! audit record handed to the writer.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a bench that cannot be set up has nothing to measure"
+)]
+
+use std::borrow::Cow;
+use std::hint::black_box;
+use std::sync::Arc;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use keyway_host::Host;
+use keyway_host::approval::ApproveAll;
+use keyway_host::audit::{AuditSink, JsonlAudit, Redactor};
+use keyway_host::clock::SystemClock;
+use keyway_host::view::View;
+use keyway_plugin_api::{
+    Args, Arguments, CallCx, Effect, Json, Plugin, Register, RegisterError, Tool, ToolDescriptor,
+    ToolError, ToolInput, ToolName, ToolOutput, ToolValue, async_trait, tool,
+};
+use serde_json::json;
+use tokio::runtime::Runtime;
+
+const ARGUMENTS: &str = r#"{"a":1,"b":2}"#;
+
+#[derive(ToolInput)]
+struct Pair {
+    /// The first number.
+    a: i64,
+    /// The second number.
+    b: i64,
+}
+
+#[derive(ToolValue)]
+struct Sum {
+    /// The sum.
+    sum: i64,
+}
+
+/// Adds two numbers.
+#[tool(effect = read)]
+fn add(Args(pair): Args<Pair>) -> Json<Sum> {
+    Json(Sum {
+        sum: pair.a + pair.b,
+    })
+}
+
+/// The same tool known by its schema only, as one of another language would be.
+struct Untyped(ToolDescriptor);
+
+#[async_trait]
+impl Tool for Untyped {
+    fn descriptor(&self) -> &ToolDescriptor {
+        &self.0
+    }
+    async fn call(&self, _: Arguments<'_>, _: &CallCx) -> Result<ToolOutput, ToolError> {
+        Ok(ToolOutput::text("3"))
+    }
+}
+
+fn untyped() -> Untyped {
+    let schema = json!({"type": "object", "additionalProperties": false, "required": ["a", "b"],
+        "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}});
+    let name = ToolName::parse("add_untyped").unwrap();
+    Untyped(ToolDescriptor::new(
+        name,
+        "Adds two numbers.",
+        Effect::Read,
+        schema,
+    ))
+}
+
+struct Sums;
+
+impl Plugin for Sums {
+    fn manifest(&self) -> Cow<'static, str> {
+        r#"{ "$schema": "https://agent-plugins.org/schemas/1.0.0/plugin.schema.json",
+             "name": "sums", "version": "0.1.0", "extensions": { "dev.keyway": {
+               "api": ">=0.1, <0.2", "runtime": { "kind": "linked" },
+               "contributes": { "tools": ["add", "add_untyped"] } } } }"#
+            .into()
+    }
+    fn register(&self, ctx: &mut Register<'_>) -> Result<(), RegisterError> {
+        ctx.tool(Add)?.tool(untyped())?;
+        Ok(())
+    }
+}
+
+fn view(runtime: &Runtime, audit: impl AuditSink) -> (Host, View) {
+    let host = Host::builder("bench", "0")
+        .approver(ApproveAll)
+        .audit(audit)
+        .plugin(Sums);
+    let host = host.build().unwrap();
+    runtime.block_on(host.start());
+    let view = host.view("acme/team/agent".parse().unwrap());
+    (host, view)
+}
+
+fn call(c: &mut Criterion) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(SystemClock::new());
+    let audit = JsonlAudit::open(folder.path().join("a.jsonl"), clock, Redactor::new()).unwrap();
+    let (_host, view) = view(&runtime, audit);
+    let mut group = c.benchmark_group("call");
+    group.bench_function("limit: parse, add, write by hand", |b| {
+        b.iter(|| {
+            let pair: Pair = serde_json::from_str(black_box(ARGUMENTS)).unwrap();
+            serde_json::value::to_raw_value(&Sum {
+                sum: pair.a + pair.b,
+            })
+            .unwrap()
+        });
+    });
+    group.bench_function("governed, typed", |b| {
+        b.to_async(&runtime)
+            .iter(|| view.call("sums/add", black_box(ARGUMENTS)));
+    });
+    group.bench_function("governed, schema only", |b| {
+        b.to_async(&runtime)
+            .iter(|| view.call("sums/add_untyped", black_box(ARGUMENTS)));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, call);
+criterion_main!(benches);

@@ -1,0 +1,215 @@
+//! What a call needs, shared by every view and every plugin of one host.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use keyway_plugin_api::{Denial, DenialReason, HookEvent, HookPoint, PluginId};
+use serde_json::Value;
+use tokio::sync::watch;
+
+use crate::approval::Approver;
+use crate::audit::{AuditError, AuditEvent, AuditSink};
+use crate::caller::Caller;
+use crate::catalog::{Catalog, Operation};
+use crate::clock::Clock;
+use crate::digest::Digest;
+use crate::effects::EffectPerformer;
+use crate::gate::{CapabilityGate, HoldingsCell};
+use crate::hooks::{ChainReport, HookBlocked, HookTable, run_chain};
+use crate::limits::Limits;
+use crate::registry::ToolRegistry;
+use crate::schema::ValidatorCache;
+
+/// A caller, a tool and its definition: what a yes for the session holds for.
+pub(crate) type SessionYes = (String, String, Digest);
+
+/// The parts of a host that calls run through.
+pub(crate) struct Engine {
+    pub(crate) registry: Arc<dyn ToolRegistry>,
+    pub(crate) gate: Arc<dyn CapabilityGate>,
+    pub(crate) audit: Arc<dyn AuditSink>,
+    pub(crate) catalog: Arc<dyn Catalog>,
+    pub(crate) effects: Arc<dyn EffectPerformer>,
+    pub(crate) approver: Arc<dyn Approver>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) limits: Limits,
+    pub(crate) validators: ValidatorCache,
+    pub(crate) hooks: ArcSwap<HookTable>,
+    pub(crate) cells: ArcSwap<BTreeMap<PluginId, Arc<HoldingsCell>>>,
+    pub(crate) session: Mutex<HashSet<SessionYes>>,
+    /// Number of changes of what can be called; views cache by it, callers watch it.
+    pub(crate) changes: watch::Sender<u64>,
+    next_call: AtomicU64,
+    latest_ms: AtomicI64,
+}
+
+/// What an [`Engine`] is made of; the builder fills it.
+pub(crate) struct EngineParts {
+    pub(crate) registry: Arc<dyn ToolRegistry>,
+    pub(crate) gate: Arc<dyn CapabilityGate>,
+    pub(crate) audit: Arc<dyn AuditSink>,
+    pub(crate) catalog: Arc<dyn Catalog>,
+    pub(crate) effects: Arc<dyn EffectPerformer>,
+    pub(crate) approver: Arc<dyn Approver>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) limits: Limits,
+}
+
+/// Compiled validators that are kept; the rest is compiled again when it is needed again.
+const VALIDATORS_KEPT: usize = 1024;
+
+impl Engine {
+    pub(crate) fn new(parts: EngineParts) -> Self {
+        Self {
+            registry: parts.registry,
+            gate: parts.gate,
+            audit: parts.audit,
+            catalog: parts.catalog,
+            effects: parts.effects,
+            approver: parts.approver,
+            clock: parts.clock,
+            limits: parts.limits,
+            validators: ValidatorCache::new(VALIDATORS_KEPT, parts.limits),
+            hooks: ArcSwap::default(),
+            cells: ArcSwap::default(),
+            session: Mutex::default(),
+            changes: watch::Sender::new(0),
+            next_call: AtomicU64::new(1),
+            latest_ms: AtomicI64::new(i64::MIN),
+        }
+    }
+
+    pub(crate) fn next_number(&self) -> u64 {
+        self.next_call.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Returns the time to judge expiries by; it never runs backwards (attack T37).
+    pub(crate) fn now_ms(&self) -> i64 {
+        let now = self.clock.now_ms();
+        self.latest_ms.fetch_max(now, Ordering::Relaxed).max(now)
+    }
+
+    /// Does not let time run back behind what the catalog has seen.
+    pub(crate) fn not_before(&self, ms: i64) {
+        self.latest_ms.fetch_max(ms, Ordering::Relaxed);
+    }
+
+    pub(crate) fn cell(&self, plugin: &PluginId) -> Option<Arc<HoldingsCell>> {
+        self.cells.load().get(plugin).cloned()
+    }
+
+    /// Tells everybody who watches that what can be called has changed.
+    pub(crate) fn announce(&self) {
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    /// Records an event and waits until it is on the disk, without holding up the async runtime.
+    pub(crate) async fn record_durably(&self, event: AuditEvent) -> Result<(), AuditError> {
+        let audit = Arc::clone(&self.audit);
+        let task = tokio::task::spawn_blocking(move || audit.record_durably(event));
+        match task.await {
+            Ok(written) => written.map(drop),
+            Err(join) => Err(AuditError::unavailable(join.to_string())),
+        }
+    }
+
+    /// Runs the hooks of a point and records what they did; gives the payload back, rewritten or
+    /// not.
+    pub(crate) async fn fire(
+        &self,
+        (point, call): (HookPoint, Option<u64>),
+        caller: &Caller,
+        tool: &str,
+        payload: Value,
+    ) -> Result<Value, HookBlocked> {
+        let table = self.hooks.load_full();
+        let mut event = HookEvent::new(point, caller.shown().as_ref(), tool, payload);
+        let mut report = ChainReport::default();
+        let result = run_chain(table.at(point), &mut event, self.limits.hook, &mut report).await;
+        self.record_hooks(point, call, report, result.as_ref().err());
+        result.map(|()| event.payload)
+    }
+
+    fn record_hooks(
+        &self,
+        point: HookPoint,
+        call: Option<u64>,
+        report: ChainReport,
+        blocked: Option<&HookBlocked>,
+    ) {
+        for plugin in report.rewrote {
+            self.audit.record(AuditEvent::HookRewrote {
+                call,
+                plugin,
+                point,
+            });
+        }
+        for (plugin, reason) in report.failed {
+            let reason = reason.into();
+            self.audit.record(AuditEvent::HookFailed {
+                call,
+                plugin,
+                point,
+                reason,
+            });
+        }
+        if let Some(HookBlocked { plugin, reason }) = blocked {
+            let (plugin, reason) = (plugin.clone(), reason.as_str().into());
+            self.audit.record(AuditEvent::HookBlocked {
+                call,
+                plugin,
+                point,
+                reason,
+            });
+        }
+    }
+
+    /// Spends one use of a counted grant, durably, before the call runs.
+    pub(crate) fn spend_use(
+        &self,
+        plugin: &PluginId,
+        tag: &str,
+        caller: &Caller,
+    ) -> Result<(), Denial> {
+        let operation = Operation::SpendGrant {
+            plugin: plugin.clone(),
+            tag: tag.to_owned(),
+            caller: caller.scope().clone(),
+        };
+        match self.catalog.run(&operation) {
+            Ok(_) => {
+                crate::host::refresh_holdings(self, plugin);
+                Ok(())
+            }
+            Err(_) => Err(Denial::new(
+                DenialReason::UsesExhausted,
+                plugin.as_str(),
+                tag,
+            )),
+        }
+    }
+
+    /// Records that a caller named a tool that does not exist for it.
+    pub(crate) fn record_unknown(&self, caller: &Caller, name: &str) {
+        let denial = Denial::new(DenialReason::NotRunning, name, "a call");
+        self.audit.record(AuditEvent::CallDenied {
+            tool: name.into(),
+            caller: Arc::clone(caller.shown()),
+            denial: Box::new(denial),
+        });
+    }
+
+    pub(crate) fn session(&self) -> std::sync::MutexGuard<'_, HashSet<SessionYes>> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}

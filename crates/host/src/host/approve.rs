@@ -1,0 +1,221 @@
+//! Calls that wait for an operator: asked, decided, remembered, spent.
+
+use std::borrow::Cow;
+
+use keyway_plugin_api::ToolOutput;
+use serde_json::Value;
+
+use super::{Host, HostError};
+use crate::approval::{ApprovalId, ApprovalRequest, ApprovalSubject, Decision};
+use crate::audit::AuditEvent;
+use crate::catalog::{CallAnswer, CallQuestion, Operation};
+use crate::digest::{Digest, canonical};
+use crate::engine::Engine;
+use crate::invoke::{Call, CallError};
+use crate::panics::catch_async;
+
+/// Bytes of the arguments that are shown where a call waits.
+const PREVIEW_BYTES: usize = 400;
+
+/// What becomes of a call that the policy wants an operator to look at.
+pub(crate) enum Consent {
+    /// Give the caller this instead of running the tool.
+    Answered(ToolOutput),
+    /// Run it, with these arguments.
+    Given(String),
+    /// Come back later.
+    Pending(Box<ApprovalRequest>),
+}
+
+impl Engine {
+    /// Finds an operator's consent to a call: given before, given now, or not given yet.
+    pub(crate) async fn consent(&self, call: &Call<'_>) -> Result<Consent, CallError> {
+        let arguments: Value =
+            serde_json::from_str(&call.arguments).map_err(CallError::not_json)?;
+        let question = question(call, &arguments);
+        let given = call.arguments.clone().into_owned();
+        if self.session().contains(&session_key(&question)) || self.spend_answer(&question).await? {
+            return Ok(Consent::Given(given));
+        }
+        let request = self.ask(&question, arguments).await?;
+        self.decide(call, question, request, given).await
+    }
+
+    async fn ask(
+        &self,
+        question: &CallQuestion,
+        arguments: Value,
+    ) -> Result<ApprovalRequest, CallError> {
+        let request = ApprovalRequest {
+            id: ApprovalId::fresh(),
+            at_ms: self.now_ms(),
+            subject: ApprovalSubject::Call {
+                tool: question.tool.to_string(),
+                definition: question.definition,
+                caller: question.caller.clone(),
+                effect: question.effect,
+                arguments,
+            },
+        };
+        self.audit.record(AuditEvent::ApprovalRequested {
+            approval: request.id.as_str().into(),
+            plugin: question.tool.plugin().clone(),
+            asked: vec![question.tool.to_string()],
+            digest: question.definition,
+        });
+        Ok(request)
+    }
+
+    async fn decide(
+        &self,
+        call: &Call<'_>,
+        question: CallQuestion,
+        request: ApprovalRequest,
+        given: String,
+    ) -> Result<Consent, CallError> {
+        let reviewed = catch_async(self.approver.review(&request)).await;
+        let decision = reviewed.unwrap_or(Decision::Later);
+        self.record_decision(call, &request, &decision);
+        match decision {
+            Decision::Approve { .. } => Ok(Consent::Given(given)),
+            Decision::Session => {
+                self.session().insert(session_key(&question));
+                Ok(Consent::Given(given))
+            }
+            Decision::Edit { arguments } => Ok(Consent::Given(arguments.to_string())),
+            Decision::Answer { output } => ToolOutput::json(&output)
+                .map(Consent::Answered)
+                .map_err(CallError::Failed),
+            Decision::Deny { reason } => Err(CallError::refused_by_operator(call.tool, &reason)),
+            Decision::Later => {
+                let id = self.keep(&question).await?;
+                Ok(Consent::Pending(Box::new(ApprovalRequest {
+                    id,
+                    ..request
+                })))
+            }
+        }
+    }
+
+    fn record_decision(&self, call: &Call<'_>, request: &ApprovalRequest, decision: &Decision) {
+        let (code, why) = match decision {
+            Decision::Answer { .. } => ("answer", ""),
+            Decision::Approve { .. } => ("approve", ""),
+            Decision::Deny { reason } => ("deny", reason.as_str()),
+            Decision::Edit { .. } => ("edit", ""),
+            Decision::Later => return,
+            Decision::Session => ("session", ""),
+        };
+        self.audit.record(AuditEvent::ApprovalDecided {
+            approval: request.id.as_str().into(),
+            plugin: call.tool.plugin().clone(),
+            decision: code.into(),
+            by: None,
+            why: why.into(),
+        });
+    }
+
+    /// Keeps the question in the catalog, so that it outlives the host.
+    async fn keep(&self, question: &CallQuestion) -> Result<ApprovalId, CallError> {
+        let result = self
+            .run_on_catalog(Operation::AskCall {
+                question: question.clone(),
+            })
+            .await;
+        result.map_err(|why| CallError::not_kept(&question.tool.to_string(), &why))?;
+        let state = self.catalog.snapshot();
+        let kept = &state.keyway.call_approvals;
+        let mine = kept
+            .iter()
+            .rev()
+            .find(|(_, kept)| kept.question == *question);
+        Ok(mine.map_or_else(ApprovalId::fresh, |(id, _)| id.clone().into()))
+    }
+
+    /// Takes one use off an operator's earlier yes to exactly this call.
+    async fn spend_answer(&self, question: &CallQuestion) -> Result<bool, CallError> {
+        let state = self.catalog.snapshot();
+        let judged_ms = state.judged_ms(self.now_ms());
+        let kept = &state.keyway.call_approvals;
+        let Some((id, kept)) = kept
+            .iter()
+            .find(|(_, kept)| kept.permits(question, judged_ms))
+        else {
+            return Ok(false);
+        };
+        let is_counted = kept
+            .answer
+            .as_ref()
+            .is_some_and(|answer| answer.uses_left.is_some());
+        if is_counted {
+            let spent = self
+                .run_on_catalog(Operation::SpendCall { id: id.clone() })
+                .await;
+            spent.map_err(|why| CallError::not_kept(&question.tool.to_string(), &why))?;
+        }
+        Ok(true)
+    }
+
+    async fn run_on_catalog(&self, operation: Operation) -> Result<(), String> {
+        let catalog = std::sync::Arc::clone(&self.catalog);
+        let task = tokio::task::spawn_blocking(move || catalog.run(&operation));
+        match task.await {
+            Ok(result) => result.map(drop).map_err(|e| e.to_string()),
+            Err(join) => Err(join.to_string()),
+        }
+    }
+}
+
+fn question(call: &Call<'_>, arguments: &Value) -> CallQuestion {
+    let text = canonical(arguments);
+    let cut = text
+        .char_indices()
+        .map(|(i, _)| i)
+        .find(|i| *i >= PREVIEW_BYTES);
+    let preview = match cut {
+        Some(end) => format!("{}…", &text[..end]),
+        None => text.clone(),
+    };
+    CallQuestion {
+        tool: call.tool.id().clone(),
+        caller: call.caller.scope().clone(),
+        effect: call.tool.descriptor().effect,
+        definition: call.tool.definition(),
+        arguments: Digest::of(text.as_bytes()),
+        preview,
+    }
+}
+
+fn session_key(question: &CallQuestion) -> crate::engine::SessionYes {
+    (
+        question.caller.to_string(),
+        question.tool.to_string(),
+        question.definition,
+    )
+}
+
+impl Host {
+    /// Answers a call that waits; the same call then passes, also after a restart.
+    ///
+    /// # Errors
+    /// [`HostError::Catalog`] when no such call waits.
+    pub async fn resolve(&self, id: &ApprovalId, answer: CallAnswer) -> Result<(), HostError> {
+        let id = id.as_str().to_owned();
+        self.run(&Operation::AnswerCall { id, answer })
+            .await
+            .map(drop)
+    }
+
+    pub(super) async fn review(&self, request: &ApprovalRequest) -> Decision {
+        let reviewed = catch_async(self.engine.approver.review(request)).await;
+        reviewed.unwrap_or(Decision::Later)
+    }
+}
+
+impl<'a> Call<'a> {
+    /// Takes over the arguments that an operator consented to.
+    pub(crate) fn consented(&mut self, arguments: String) {
+        self.arguments = Cow::Owned(arguments);
+        self.is_approved = true;
+    }
+}

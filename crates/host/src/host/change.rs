@@ -1,0 +1,312 @@
+//! Every operation: start what is to start, write the catalog, swap, stop what is to stop.
+//!
+//! The order makes a failed start harmless: the new instance runs before anything is written, the
+//! catalog is written before anything is visible, and the old instance goes last (settlement 7).
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use keyway_plugin_api::PluginId;
+use tokio::sync::MutexGuard;
+
+use super::live::{self, Live, Prepared};
+use super::trail::Noted;
+use super::{Host, HostError, holdings};
+use crate::audit::AuditEvent;
+use crate::catalog::{
+    CatalogError, CatalogOperationResult, Operation, OperationKind, Plan, ReloadStage,
+    SlotCollision,
+};
+use crate::package::Package;
+use crate::runtime::StartError;
+
+/// What an operation did.
+#[derive(Debug, Clone, serde::Serialize)]
+#[non_exhaustive]
+pub struct OperationReport {
+    /// What source 002 calls the result.
+    #[serde(flatten)]
+    pub result: CatalogOperationResult,
+    /// The contest for a slot, where there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub collision: Option<SlotCollision>,
+}
+
+type Lives<'a> = MutexGuard<'a, std::collections::BTreeMap<PluginId, Live>>;
+
+/// How often an operation is planned again when others change the catalog in between.
+const ATTEMPTS: usize = 16;
+
+impl Host {
+    /// Carries out an operation: plans it on the catalog as it is now and applies the plan.
+    ///
+    /// # Errors
+    /// [`HostError`]; nothing was changed then.
+    pub async fn run(&self, operation: &Operation) -> Result<OperationReport, HostError> {
+        for _ in 1..ATTEMPTS {
+            let result = self.apply(self.plan(operation)?).await;
+            let lost = matches!(
+                result,
+                Err(HostError::Catalog(CatalogError::Conflict { .. }))
+            );
+            if !lost || operation.is_judgement() {
+                return result;
+            }
+            self.refresh().await?;
+        }
+        self.apply(self.plan(operation)?).await
+    }
+
+    /// Carries out a plan, whole or not at all.
+    ///
+    /// # Errors
+    /// [`HostError`]; nothing was changed then. [`CatalogError::Conflict`] when the catalog
+    /// changed since the plan was made.
+    pub async fn apply(&self, plan: Plan) -> Result<OperationReport, HostError> {
+        let lives = self.live.lock().await;
+        let before = self.engine.catalog.snapshot();
+        let noted = Noted::of(&plan, &before);
+        let prepared = self.prepare_all(&plan).await?;
+        let written = match &noted {
+            Some(noted) if plan.changes_anything() => noted.intend(&self.engine).await,
+            _ => Ok(()),
+        };
+        if let Err(error) = written {
+            self.discard(prepared).await;
+            return Err(error.into());
+        }
+        self.commit(lives, plan, noted, prepared).await
+    }
+
+    async fn prepare_all(&self, plan: &Plan) -> Result<Vec<Prepared>, HostError> {
+        let mut prepared = Vec::new();
+        if !self.is_started() {
+            return Ok(prepared);
+        }
+        for plugin in plan.starts() {
+            let Some(entry) = plan.next().entry(plugin) else {
+                continue;
+            };
+            match self.prepare(entry).await {
+                Ok(ready) => prepared.push(ready),
+                Err(error) => {
+                    self.discard(prepared).await;
+                    return Err(self.start_failed(plan, plugin, error));
+                }
+            }
+        }
+        Ok(prepared)
+    }
+
+    fn start_failed(&self, plan: &Plan, plugin: &PluginId, error: StartError) -> HostError {
+        self.engine.audit.record(AuditEvent::PluginFailed {
+            plugin: plugin.clone(),
+            stage: error.stage().to_owned().into(),
+            reason: error.to_string().into(),
+        });
+        let plugin = plugin.clone();
+        if plan.operation().kind() == OperationKind::Reload {
+            let (stage, reason) = (ReloadStage::Initialize, error.to_string());
+            return CatalogError::ReloadFailed {
+                plugin,
+                stage,
+                reason,
+            }
+            .into();
+        }
+        HostError::Start {
+            plugin,
+            source: error,
+        }
+    }
+
+    async fn discard(&self, prepared: Vec<Prepared>) {
+        for ready in prepared {
+            ready.discard(&self.engine).await;
+        }
+    }
+
+    async fn commit(
+        &self,
+        mut lives: Lives<'_>,
+        mut plan: Plan,
+        noted: Option<Noted>,
+        prepared: Vec<Prepared>,
+    ) -> Result<OperationReport, HostError> {
+        let (stops, collision) = (plan.stops().to_vec(), plan.collision().cloned());
+        let changes = plan.changes_anything();
+        // The swap that follows the write is what a caller would notice; it takes no time that a
+        // clock in milliseconds could see, and the old instance serves until then.
+        plan.note_downtime(0);
+        let catalog = Arc::clone(&self.engine.catalog);
+        let applied = tokio::task::spawn_blocking(move || catalog.apply(plan)).await;
+        let result = match applied.map_err(|_| HostError::Stopping)? {
+            Ok(result) => result,
+            Err(error) => {
+                if let Some(noted) = noted {
+                    noted.abort(&self.engine, &error.to_string());
+                }
+                self.discard(prepared).await;
+                return Err(error.into());
+            }
+        };
+        holdings::refresh_all(&self.engine);
+        if let Some(noted) = noted.filter(|_| changes) {
+            noted.commit(&self.engine);
+        }
+        self.show(&mut lives, &stops, prepared).await;
+        Ok(OperationReport { result, collision })
+    }
+
+    /// Makes the new instances visible and the old ones go, in one swap.
+    async fn show(&self, lives: &mut Lives<'_>, stops: &[PluginId], prepared: Vec<Prepared>) {
+        let running = |id: &&PluginId| lives.contains_key(*id);
+        let withdraw: Vec<_> = stops.iter().filter(running).cloned().collect();
+        let visible_before = self.engine.registry.snapshot().generation();
+        if !withdraw.is_empty() || !prepared.is_empty() {
+            let (shown, started) = live::swap(&self.engine, &withdraw, prepared);
+            self.record_shown(&shown);
+            let mut old: Vec<Live> = withdraw.iter().filter_map(|id| lives.remove(id)).collect();
+            for (id, live) in started {
+                old.extend(lives.insert(id, live));
+            }
+            for live in old {
+                live::stop(&self.engine, live).await;
+            }
+        }
+        let rules_may_matter = self.is_started.load(Ordering::Acquire);
+        if rules_may_matter || visible_before != self.engine.registry.snapshot().generation() {
+            self.engine.announce();
+        }
+    }
+
+    pub(super) fn record_shown(&self, shown: &live::Shown) {
+        for clash in &shown.report.clashes {
+            self.engine.audit.record(AuditEvent::NameClash {
+                name: clash.name.as_str().into(),
+                winner: clash.winner.as_str().into(),
+                loser: clash.loser.to_string().into(),
+                rule: clash.rule.as_str().into(),
+            });
+        }
+        for kept_out in &shown.quarantined {
+            self.engine.audit.record(AuditEvent::ToolQuarantined {
+                plugin: kept_out.tool.plugin().clone(),
+                tool: kept_out.tool.tool().as_str().into(),
+                reason: kept_out.reason.as_str().into(),
+            });
+        }
+    }
+
+    /// Reads a plugin's source again and restarts it, without a moment in which nobody answers.
+    ///
+    /// # Errors
+    /// [`CatalogError::ReloadFailed`] with the stage; the old instance serves on.
+    pub async fn reload(&self, plugin: &PluginId) -> Result<OperationReport, HostError> {
+        let candidate = self.read_again(plugin)?;
+        self.run(&Operation::Reload {
+            plugin: plugin.clone(),
+            candidate: Box::new(candidate),
+        })
+        .await
+    }
+
+    /// Reads the source of an installed plugin again, as a candidate for a reload.
+    ///
+    /// # Errors
+    /// [`CatalogError::NotFound`], or [`CatalogError::ReloadFailed`] when it cannot be read.
+    pub fn read_again(&self, plugin: &PluginId) -> Result<crate::catalog::Candidate, CatalogError> {
+        let state = self.catalog();
+        let Some(entry) = state.entry(plugin) else {
+            return Err(CatalogError::NotFound {
+                plugin: plugin.clone(),
+            });
+        };
+        let found = self
+            .found
+            .iter()
+            .find(|f| f.package.manifest.name() == plugin);
+        let package = match (&entry.source_path, found) {
+            (Some(path), _) => Package::read(Path::new(path), &self.engine.limits)
+                .map_err(|e| reload_failed(plugin, &e.to_string()))?,
+            (None, Some(found)) => found.package.clone(),
+            (None, None) => return Err(reload_failed(plugin, "it has no source to read")),
+        };
+        if package.manifest.name() != plugin {
+            let name = package.manifest.name();
+            return Err(reload_failed(
+                plugin,
+                &format!("its source is now called {name}"),
+            ));
+        }
+        let candidate = if entry.source_path.is_some() {
+            package.candidate()
+        } else {
+            crate::catalog::Candidate::new(&package.manifest, package.digest)
+        };
+        Ok(candidate
+            .with_precedence(entry.precedence)
+            .with_trust(entry.keyway.trust)
+            .with_scope(entry.keyway.scope.clone()))
+    }
+
+    /// Takes over what others changed in the catalog file: stops what may no longer run, starts
+    /// what may. Tells whether anything was new.
+    ///
+    /// # Errors
+    /// [`HostError::Catalog`] when the file cannot be read; what runs goes on as it was.
+    pub async fn refresh(&self) -> Result<bool, HostError> {
+        let catalog = Arc::clone(&self.engine.catalog);
+        let read = tokio::task::spawn_blocking(move || catalog.refresh()).await;
+        if !read.map_err(|_| HostError::Stopping)?? {
+            return Ok(false);
+        }
+        holdings::refresh_all(&self.engine);
+        if self.is_started() {
+            self.follow_catalog().await;
+        }
+        Ok(true)
+    }
+
+    /// Stops what the catalog no longer lets run and starts what it newly does.
+    async fn follow_catalog(&self) {
+        let mut lives = self.live.lock().await;
+        let state = self.catalog();
+        let may_run = |id: &PluginId| state.entry(id).is_some_and(|entry| entry.is_live());
+        let stops: Vec<_> = lives.keys().filter(|id| !may_run(id)).cloned().collect();
+        let new: Vec<_> = state
+            .entries
+            .keys()
+            .filter(|id| may_run(id) && !lives.contains_key(*id))
+            .collect();
+        let mut prepared = Vec::new();
+        for id in new {
+            let Some(entry) = state.entry(id) else {
+                continue;
+            };
+            match self.prepare(entry).await {
+                Ok(ready) => prepared.push(ready),
+                Err(error) => self.record_failure(id, &error),
+            }
+        }
+        self.show(&mut lives, &stops, prepared).await;
+    }
+
+    pub(super) fn record_failure(&self, plugin: &PluginId, error: &StartError) {
+        tracing::warn!(%plugin, stage = error.stage(), "a plugin did not start: {error}");
+        self.engine.audit.record(AuditEvent::PluginFailed {
+            plugin: plugin.clone(),
+            stage: error.stage().to_owned().into(),
+            reason: error.to_string().into(),
+        });
+    }
+}
+
+fn reload_failed(plugin: &PluginId, reason: &str) -> CatalogError {
+    CatalogError::ReloadFailed {
+        plugin: plugin.clone(),
+        stage: ReloadStage::Read,
+        reason: reason.to_owned(),
+    }
+}

@@ -1,0 +1,84 @@
+//! From the catalog to what the gate reads: derived state, rebuilt whenever the catalog changes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use keyway_plugin_api::PluginId;
+
+use crate::catalog::{CatalogState, ToolRule};
+use crate::digest::Digest;
+use crate::engine::Engine;
+use crate::gate::{Holdings, HoldingsCell, Standing};
+
+/// Brings every plugin's holdings up to date with the catalog.
+pub(crate) fn refresh_all(engine: &Engine) {
+    let state = engine.catalog.snapshot();
+    engine.not_before(state.keyway.clock_high_water_ms);
+    let rules: Arc<[ToolRule]> = state.keyway.tool_rules.clone().into();
+    let old = engine.cells.load_full();
+    let mut cells = BTreeMap::new();
+    for id in state.entries.keys() {
+        let cell = old
+            .get(id)
+            .cloned()
+            .unwrap_or_else(|| Arc::new(HoldingsCell::new(none(id))));
+        update(&cell, &state, id, &rules);
+        cells.insert(id.clone(), cell);
+    }
+    for (id, cell) in old
+        .iter()
+        .filter(|(id, _)| !state.entries.contains_key(*id))
+    {
+        if cell.load().is_builtin() {
+            cells.insert(id.clone(), Arc::clone(cell));
+            continue;
+        }
+        let revoked = state.is_revoked(id);
+        cell.set_standing(if revoked {
+            Standing::Revoked
+        } else {
+            Standing::Stopped
+        });
+    }
+    engine.cells.store(Arc::new(cells));
+}
+
+/// Brings one plugin's holdings up to date with the catalog.
+pub(crate) fn refresh_holdings(engine: &Engine, plugin: &PluginId) {
+    let state = engine.catalog.snapshot();
+    let rules: Arc<[ToolRule]> = state.keyway.tool_rules.clone().into();
+    if let Some(cell) = engine.cell(plugin) {
+        update(&cell, &state, plugin, &rules);
+    }
+}
+
+fn none(plugin: &PluginId) -> Holdings {
+    Holdings::none(
+        plugin.clone(),
+        crate::rank::Trust::Community,
+        Digest::of(b""),
+    )
+}
+
+/// Rewrites a cell; whether the plugin runs is the host's own fact and stays, unless the catalog
+/// no longer lets it.
+fn update(cell: &HoldingsCell, state: &CatalogState, id: &PluginId, rules: &Arc<[ToolRule]>) {
+    let Some(entry) = state.entry(id) else { return };
+    let record = &entry.keyway;
+    let before = cell.current();
+    let mut next = Holdings::clone(&before);
+    next.trust = record.trust;
+    next.definition = record.declared.digest.unwrap_or(before.definition);
+    next.scope = record.scope.clone();
+    next.requests = record.declared.requests.clone();
+    next.grants = record.grants.clone();
+    next.rules = Arc::clone(rules);
+    next.standing = match before.standing {
+        _ if state.is_revoked(id) => Standing::Revoked,
+        Standing::Running if entry.is_live() => Standing::Running,
+        _ => Standing::Stopped,
+    };
+    if !next.same_as(&before) {
+        cell.store(next);
+    }
+}

@@ -1,0 +1,300 @@
+//! Starts what the catalog says: failures are data, and the host always starts.
+
+use keyway_plugin_api::PluginId;
+
+use super::live::{self, Prepared};
+use super::{Found, Host, PluginOutcome, PluginStatus, StartReport};
+use crate::approval::{ApprovalId, ApprovalRequest, ApprovalSubject, Decision};
+use crate::audit::AuditEvent;
+use crate::catalog::Candidate;
+use crate::catalog::{Approval, Authority, CatalogEntry, Operation};
+use crate::runtime::Enforcement;
+
+impl Host {
+    /// Starts the host: takes in what the builder named, asks the approver about what waits, and
+    /// starts what may run, in slot order, dependencies first.
+    ///
+    /// Never fails because a plugin does; the report has one outcome for each.
+    pub async fn start(&self) -> StartReport {
+        let version = env!("CARGO_PKG_VERSION");
+        self.engine.audit.record(AuditEvent::HostStarted {
+            version: version.into(),
+        });
+        self.is_started
+            .store(true, std::sync::atomic::Ordering::Release);
+        let mut refused = self.report_broken();
+        refused.append(&mut self.take_in().await);
+        self.ask_approver().await;
+        let mut report = self.start_all().await;
+        report.plugins.append(&mut refused);
+        self.engine.announce();
+        report
+    }
+
+    /// Reports the packages that could not be read; where the folder's name could be a plugin's,
+    /// it stands for the plugin.
+    fn report_broken(&self) -> Vec<PluginOutcome> {
+        let mut outcomes = Vec::new();
+        for (path, error) in &self.broken {
+            tracing::warn!(path = %path.display(), "a package is left out: {error}");
+            let name = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .unwrap_or_default();
+            let plugin = PluginId::parse(name).unwrap_or_else(|_| PluginId::from_static("unnamed"));
+            self.engine.audit.record(AuditEvent::PluginFailed {
+                plugin: plugin.clone(),
+                stage: "read".into(),
+                reason: error.to_string().into(),
+            });
+            let (code, reason) = (error.code(), error.to_string());
+            let status = PluginStatus::Failed {
+                code,
+                stage: "read".to_owned(),
+                reason,
+            };
+            outcomes.push(PluginOutcome::new(plugin, status));
+        }
+        outcomes
+    }
+
+    /// Puts what the builder named into the catalog, where it is not there yet or has changed.
+    async fn take_in(&self) -> Vec<PluginOutcome> {
+        let mut refused = Vec::new();
+        for found in &self.found {
+            let Some(operation) = self.operation_for(found) else {
+                continue;
+            };
+            if let Err(error) = self.record_only(&operation).await {
+                let status = PluginStatus::Failed {
+                    code: error.code(),
+                    stage: "install".to_owned(),
+                    reason: error.to_string(),
+                };
+                refused.push(PluginOutcome::new(
+                    found.package.manifest.name().clone(),
+                    status,
+                ));
+            }
+        }
+        refused
+    }
+
+    /// What to do about a plugin the builder named. A package on disk stays pinned to what was
+    /// installed until somebody reloads it; linked code is what it is and counts as an update.
+    fn operation_for(&self, found: &Found) -> Option<Operation> {
+        let state = self.catalog();
+        let name = found.package.manifest.name();
+        let candidate = candidate_of(found);
+        let Some(entry) = state.entry(name) else {
+            return Some(Operation::Install {
+                candidate: Box::new(candidate),
+            });
+        };
+        let is_same = entry.keyway.declared.digest == Some(found.package.digest);
+        if is_same || found.is_on_disk || state.is_revoked(name) {
+            return None;
+        }
+        let candidate = candidate.with_scope(entry.keyway.scope.clone());
+        Some(Operation::Update {
+            plugin: name.clone(),
+            candidate: Box::new(candidate),
+        })
+    }
+
+    /// Runs an operation on the catalog alone: what it starts is started by [`Host::start`].
+    async fn record_only(&self, operation: &Operation) -> Result<(), super::HostError> {
+        use std::sync::atomic::Ordering::{AcqRel, Release};
+        let was_started = self.is_started.swap(false, AcqRel);
+        let result = self.run(operation).await;
+        self.is_started.store(was_started, Release);
+        result.map(drop)
+    }
+
+    async fn ask_approver(&self) {
+        let state = self.catalog();
+        let waiting = state
+            .entries
+            .values()
+            .filter(|e| e.keyway.authority == Authority::PendingApproval);
+        for entry in waiting {
+            let request = self.plugin_request(entry);
+            let name = &entry.manifest.name;
+            if let Some(operation) = self.decided(name, &request).await
+                && let Err(error) = self.record_only(&operation).await
+            {
+                tracing::warn!(plugin = %name, "the approver's decision was refused: {error}");
+            }
+        }
+    }
+
+    fn plugin_request(&self, entry: &CatalogEntry) -> ApprovalRequest {
+        let record = &entry.keyway;
+        let diff = record
+            .pending_update
+            .as_ref()
+            .map(|update| update.diff.join("\n"));
+        ApprovalRequest {
+            id: ApprovalId::fresh(),
+            at_ms: self.engine.now_ms(),
+            subject: ApprovalSubject::Plugin {
+                plugin: entry.manifest.name.clone(),
+                definition: record
+                    .declared
+                    .digest
+                    .unwrap_or_else(|| crate::digest::Digest::of_json(&record.declared.document)),
+                trust: record.trust,
+                risk: record.declared.risk.unwrap_or(keyway_plugin_api::Risk::Low),
+                requests: record.declared.requests.clone(),
+                diff,
+            },
+        }
+    }
+
+    async fn decided(&self, plugin: &PluginId, request: &ApprovalRequest) -> Option<Operation> {
+        let decision = self.review(request).await;
+        let plugin = plugin.clone();
+        let by = self.operator.clone();
+        match decision {
+            Decision::Approve { optional } => {
+                let mut approval = Approval::by(by).with_tags(optional);
+                if let ApprovalSubject::Plugin { definition, .. } = &request.subject {
+                    approval = approval.with_digest(*definition);
+                }
+                Some(Operation::Approve { plugin, approval })
+            }
+            Decision::Deny { reason } => Some(Operation::Deny {
+                plugin,
+                by,
+                reason: Some(reason),
+                tags: std::collections::BTreeSet::new(),
+            }),
+            _ => None,
+        }
+    }
+
+    async fn start_all(&self) -> StartReport {
+        let state = self.catalog();
+        let mut report = StartReport::default();
+        for id in state.start_order() {
+            let Some(entry) = state.entry(&id) else {
+                continue;
+            };
+            report.plugins.push(self.start_one(id, entry).await);
+        }
+        for (id, entry) in &state.entries {
+            if let Some(status) = waiting(entry, state.is_revoked(id)) {
+                report.plugins.push(PluginOutcome::new(id.clone(), status));
+            }
+        }
+        report
+    }
+
+    async fn start_one(&self, id: PluginId, entry: &CatalogEntry) -> PluginOutcome {
+        let prepared = match self.prepare(entry).await {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                self.record_failure(&id, &error);
+                return PluginOutcome::failed(id, &error);
+            }
+        };
+        if let Some(status) = self.pin(&id, &prepared).await {
+            prepared.discard(&self.engine).await;
+            return PluginOutcome::new(id, status);
+        }
+        self.show_one(id, prepared).await
+    }
+
+    /// Pins the definitions that were registered; a changed one waits for an operator.
+    async fn pin(&self, id: &PluginId, prepared: &Prepared) -> Option<PluginStatus> {
+        let pins = prepared.pins();
+        let state = self.catalog();
+        let known = state
+            .entry(id)
+            .map(|entry| &entry.keyway.declared.tool_pins);
+        if known == Some(&pins) || !prepared.has_code() {
+            return None;
+        }
+        let operation = Operation::PinTools {
+            plugin: id.clone(),
+            pins,
+        };
+        if let Err(error) = self.record_only(&operation).await {
+            let (code, reason) = (error.code(), error.to_string());
+            return Some(PluginStatus::Failed {
+                code,
+                stage: "pin".to_owned(),
+                reason,
+            });
+        }
+        let state = self.catalog();
+        state
+            .entry(id)
+            .and_then(|entry| waiting(entry, state.is_revoked(id)))
+    }
+
+    async fn show_one(&self, id: PluginId, prepared: Prepared) -> PluginOutcome {
+        let (enforcement, has_code) = (prepared.enforcement(), prepared.has_code());
+        let mut lives = self.live.lock().await;
+        let (shown, started) = live::swap(&self.engine, &[], vec![prepared]);
+        self.record_shown(&shown);
+        lives.extend(started);
+        drop(lives);
+        if has_code {
+            self.record_running(&id, enforcement);
+        }
+        let tools = shown.report.accepted.len();
+        let status = match has_code {
+            true => PluginStatus::Running { tools, enforcement },
+            false => PluginStatus::Ready,
+        };
+        let mut outcome = PluginOutcome::new(id, status);
+        outcome.clashes = shown.report.clashes;
+        outcome.quarantined = shown.quarantined;
+        outcome
+    }
+
+    fn record_running(&self, id: &PluginId, enforcement: Enforcement) {
+        self.engine.audit.record(AuditEvent::LifecycleMoved {
+            plugin: id.clone(),
+            from: "approved".into(),
+            to: "running".into(),
+            by: None,
+            why: format!("enforcement: {enforcement}").into(),
+        });
+    }
+}
+
+fn candidate_of(found: &Found) -> Candidate {
+    let candidate = if found.is_on_disk {
+        found.package.candidate()
+    } else {
+        Candidate::new(&found.package.manifest, found.package.digest)
+    };
+    candidate
+        .with_precedence(found.precedence)
+        .with_trust(found.trust)
+}
+
+/// Says why an entry is not to be started, where it is not.
+fn waiting(entry: &CatalogEntry, is_revoked: bool) -> Option<PluginStatus> {
+    if is_revoked {
+        return Some(PluginStatus::Revoked);
+    }
+    let record = &entry.keyway;
+    match record.authority {
+        Authority::Revoked => Some(PluginStatus::Revoked),
+        Authority::Denied => Some(PluginStatus::Denied),
+        Authority::PendingApproval => Some(PluginStatus::PendingApproval {
+            risk: record.declared.risk.unwrap_or(keyway_plugin_api::Risk::Low),
+            asks: record
+                .declared
+                .requests
+                .iter()
+                .flat_map(|r| r.capability.tags())
+                .collect(),
+        }),
+        _ if entry.is_live() => None,
+        _ => Some(PluginStatus::Disabled),
+    }
+}

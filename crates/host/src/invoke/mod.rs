@@ -1,0 +1,202 @@
+//! The one path of a call: resolve, gate, permit, hooks, validate, run, hooks, audit.
+//!
+//! Built-in, linked, process, WASM and MCP tools all come through [`invoke`]; there is no other
+//! way to run a tool. The order is fixed: the gate decides before any hook sees the arguments, and
+//! the permit is spent right before the plugin is reached, so that a revocation in between counts.
+
+mod error;
+mod record;
+mod resolve;
+mod run;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyway_plugin_api::{Denial, DenialReason, HookPoint, HostServices, ToolOutput};
+
+pub use error::{CallError, Outcome};
+pub(crate) use record::Recorder;
+pub(crate) use resolve::{is_visible, resolve};
+
+use crate::caller::Caller;
+use crate::engine::Engine;
+use crate::gate::{Ask, AskNumber, Holdings, HoldingsCell, Judgement, Permit, Standing};
+use crate::host::Consent;
+use crate::registry::ToolEntry;
+use crate::schema;
+
+/// One call on its way.
+pub(crate) struct Call<'a> {
+    pub(crate) caller: &'a Caller,
+    pub(crate) services: &'a Arc<dyn HostServices>,
+    pub(crate) tool: &'a Arc<ToolEntry>,
+    pub(crate) arguments: Cow<'a, str>,
+    pub(crate) deadline: Option<Duration>,
+    /// An operator has approved exactly this call.
+    pub(crate) is_approved: bool,
+    /// Plugins on whose behalf the call is made; each must hold what the tool needs.
+    pub(crate) chain: &'a [Arc<HoldingsCell>],
+}
+
+/// What the gate let pass, or what it wants first.
+enum Passed {
+    With(Permit),
+    NeedsApproval,
+}
+
+/// Runs a call from the gate to the audit record.
+pub(crate) async fn invoke(engine: &Engine, mut call: Call<'_>) -> Result<Outcome, CallError> {
+    let number = engine.next_number();
+    let mut recorder = Recorder::begin(engine, number, &call);
+    let result = steps(engine, &mut call, number, &mut recorder).await;
+    recorder.finish(&result);
+    result
+}
+
+async fn steps(
+    engine: &Engine,
+    call: &mut Call<'_>,
+    number: u64,
+    recorder: &mut Recorder<'_>,
+) -> Result<Outcome, CallError> {
+    schema::check_text(&call.arguments, &engine.limits).map_err(CallError::malformed)?;
+    let permit = match pass_gate(engine, call, AskNumber(number))? {
+        Passed::With(permit) => permit,
+        Passed::NeedsApproval => match engine.consent(call).await? {
+            Consent::Pending(request) => return Ok(Outcome::NeedsApproval(request)),
+            Consent::Answered(output) => return Ok(Outcome::Done(output)),
+            Consent::Given(arguments) => pass_with_consent(engine, call, number, arguments)?,
+        },
+    };
+    before(engine, call, number).await?;
+    validate(engine, call)?;
+    let _slot = run::take_slot(engine, call.tool)?;
+    redeem(engine, call, permit, AskNumber(number))?;
+    recorder.intend(call).await?;
+    let output = run::run(engine, call, number).await?;
+    let output = run::check_output(engine, call.tool, output)?;
+    Ok(Outcome::Done(after(engine, call, number, output).await?))
+}
+
+/// Asks the gate for the tool's own plugin and for every plugin the call is made on behalf of.
+fn pass_gate(engine: &Engine, call: &Call<'_>, number: AskNumber) -> Result<Passed, CallError> {
+    let now_ms = engine.now_ms();
+    let decide = |holdings: &Holdings| {
+        let ask = Ask {
+            number,
+            caller: call.caller,
+            tool: call.tool,
+            holdings,
+            now_ms,
+            is_approved: call.is_approved,
+        };
+        engine.gate.decide(ask).0
+    };
+    for cell in call.chain {
+        if let Judgement::Denied(denial) = decide(&cell.load()) {
+            return Err(CallError::Denied(denial));
+        }
+    }
+    match decide(&call.tool.holdings().load()) {
+        Judgement::Permitted(permit) => Ok(Passed::With(permit)),
+        Judgement::Denied(denial) => Err(CallError::Denied(denial)),
+        Judgement::NeedsApproval => Ok(Passed::NeedsApproval),
+    }
+}
+
+/// Asks the gate again, now that an operator has consented: everything else must hold as well.
+fn pass_with_consent(
+    engine: &Engine,
+    call: &mut Call<'_>,
+    number: u64,
+    arguments: String,
+) -> Result<Permit, CallError> {
+    call.consented(arguments);
+    schema::check_text(&call.arguments, &engine.limits).map_err(CallError::malformed)?;
+    match pass_gate(engine, call, AskNumber(number))? {
+        Passed::With(permit) => Ok(permit),
+        Passed::NeedsApproval => Err(CallError::refused_by_operator(call.tool, "still asked")),
+    }
+}
+
+/// Spends the permit: the last look at the holdings before the plugin is reached.
+///
+/// This load is the moment at which a call begins. A revocation stores the cell first, so no call
+/// begins after it returned (attack C2).
+fn redeem(
+    engine: &Engine,
+    call: &Call<'_>,
+    permit: Permit,
+    number: AskNumber,
+) -> Result<(), CallError> {
+    let tool = call.tool;
+    let refuse = |reason| {
+        Err(CallError::Denied(Box::new(Denial::new(
+            reason,
+            tool.name(),
+            "a call",
+        ))))
+    };
+    if permit.number != number || permit.definition != tool.definition() {
+        return refuse(DenialReason::Forbidden);
+    }
+    if let Some(tag) = permit.spends {
+        engine
+            .spend_use(tool.plugin(), &tag, call.caller)
+            .map_err(|d| CallError::Denied(Box::new(d)))?;
+    }
+    match tool.holdings().load().standing() {
+        Standing::Running => Ok(()),
+        Standing::Revoked => refuse(DenialReason::Revoked),
+        Standing::Stopped => refuse(DenialReason::NotRunning),
+    }
+}
+
+/// Runs the hooks before; a transform may rewrite the arguments.
+async fn before(engine: &Engine, call: &mut Call<'_>, number: u64) -> Result<(), CallError> {
+    let table = engine.hooks.load();
+    if table.at(HookPoint::PreToolCall).is_empty() {
+        return Ok(());
+    }
+    let payload = serde_json::from_str(&call.arguments).map_err(CallError::not_json)?;
+    let point = (HookPoint::PreToolCall, Some(number));
+    let payload = engine
+        .fire(point, call.caller, call.tool.name(), payload)
+        .await?;
+    call.arguments = Cow::Owned(payload.to_string());
+    Ok(())
+}
+
+/// Runs the hooks after; a transform may rewrite the result.
+async fn after(
+    engine: &Engine,
+    call: &Call<'_>,
+    number: u64,
+    output: ToolOutput,
+) -> Result<ToolOutput, CallError> {
+    let table = engine.hooks.load();
+    if table.at(HookPoint::PostToolCall).is_empty() {
+        return Ok(output);
+    }
+    let before = output.to_value();
+    let point = (HookPoint::PostToolCall, Some(number));
+    let payload = engine
+        .fire(point, call.caller, call.tool.name(), before.clone())
+        .await?;
+    if payload == before {
+        return Ok(output);
+    }
+    ToolOutput::json(&payload).map_err(CallError::Failed)
+}
+
+/// Validates the arguments where the tool's own parser does not do exactly that.
+fn validate(engine: &Engine, call: &Call<'_>) -> Result<(), CallError> {
+    if call.tool.descriptor().typed {
+        return Ok(());
+    }
+    let value = serde_json::from_str(&call.arguments).map_err(CallError::not_json)?;
+    let validator = call.tool.validator(&engine.validators).get();
+    let validator = validator.map_err(|e| CallError::no_validator(call.tool.name(), &e))?;
+    validator.validate(&value).map_err(CallError::bad_arguments)
+}

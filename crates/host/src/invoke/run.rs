@@ -1,0 +1,144 @@
+//! Reaches the plugin: bounded in number, in time and in what it may give back.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use keyway_plugin_api::{Arguments, CallCx, CallInfo, ToolErrorKind, ToolOutput};
+
+use super::{Call, CallError};
+use crate::engine::Engine;
+use crate::panics::catch_async;
+use crate::registry::ToolEntry;
+
+/// A place among a plugin's calls in flight; dropping it gives it back.
+pub(super) struct Slot(Arc<AtomicUsize>);
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Release);
+    }
+}
+
+pub(super) fn take_slot(engine: &Engine, tool: &ToolEntry) -> Result<Slot, CallError> {
+    let in_flight = &tool.owner.in_flight;
+    let slot = Slot(Arc::clone(in_flight));
+    if in_flight.fetch_add(1, Ordering::Acquire) >= engine.limits.calls_in_flight {
+        return Err(CallError::Overloaded {
+            plugin: tool.plugin().clone(),
+            limit: engine.limits.calls_in_flight,
+        });
+    }
+    Ok(slot)
+}
+
+/// Calls the tool; its panic, its hanging and its refusal of the arguments become values.
+pub(super) async fn run(
+    engine: &Engine,
+    call: &Call<'_>,
+    number: u64,
+) -> Result<ToolOutput, CallError> {
+    let limit = call
+        .deadline
+        .map_or(engine.limits.call, |wish| wish.min(engine.limits.call));
+    let mut info = CallInfo::new(
+        number,
+        call.tool.plugin().clone(),
+        Arc::clone(call.tool.shared_name()),
+        Arc::clone(call.caller.shown()),
+    );
+    info.deadline_ms = engine
+        .now_ms()
+        .saturating_add(i64::try_from(limit.as_millis()).unwrap_or(i64::MAX));
+    let (cx, guard) = CallCx::begin(info, Arc::clone(call.services));
+    let work = catch_async(call.tool.tool.call(Arguments::new(&call.arguments), &cx));
+    let result = match within(limit, work).await {
+        Some(Ok(result)) => result,
+        Some(Err(message)) => return Err(CallError::Panicked { message }),
+        None => {
+            guard.cancel();
+            let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+            return Err(CallError::TimedOut { limit_ms });
+        }
+    };
+    result.map_err(|error| match error.kind {
+        ToolErrorKind::InvalidArguments => explain(engine, call, error.message),
+        _ => CallError::Failed(error),
+    })
+}
+
+/// Waits at most `limit`; the first poll comes before any timer is made, because most linked
+/// tools are ready at once.
+async fn within<F: Future>(limit: Duration, work: F) -> Option<F::Output> {
+    let mut work = pin!(work);
+    let first = poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await;
+    match first {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => tokio::time::timeout(limit, work).await.ok(),
+    }
+}
+
+/// Says every problem of arguments that the tool's own parser refused at the first.
+fn explain(engine: &Engine, call: &Call<'_>, parser_says: String) -> CallError {
+    let value = serde_json::from_str(&call.arguments).ok();
+    let validator = call.tool.validator(&engine.validators).get().ok();
+    let problems = value
+        .zip(validator)
+        .and_then(|(value, validator)| validator.validate(&value).err());
+    match problems {
+        Some(problems) => CallError::bad_arguments(problems),
+        None => CallError::refused_arguments(parser_says),
+    }
+}
+
+/// Checks what came back: its size, and its schema where the tool's types do not guarantee it.
+pub(super) fn check_output(
+    engine: &Engine,
+    tool: &ToolEntry,
+    output: ToolOutput,
+) -> Result<ToolOutput, CallError> {
+    let bytes = size_of_output(&output);
+    if bytes > engine.limits.output_bytes {
+        let limit = engine.limits.output_bytes;
+        return Err(CallError::OutputTooLarge { bytes, limit });
+    }
+    let descriptor = tool.descriptor();
+    let Some(schema) = descriptor
+        .output_schema
+        .as_ref()
+        .filter(|_| !descriptor.typed)
+    else {
+        return Ok(output);
+    };
+    let ToolOutput::Json(raw) = &output else {
+        return Err(CallError::OutputInvalid {
+            problem: "expected a JSON result".to_owned(),
+        });
+    };
+    let value = serde_json::from_str(raw.get()).map_err(CallError::not_json)?;
+    match engine
+        .validators
+        .intern(schema)
+        .get()
+        .map(|validator| validator.validate(&value))
+    {
+        Ok(Ok(())) => Ok(output),
+        Ok(Err(problems)) => Err(CallError::OutputInvalid {
+            problem: problems.to_string(),
+        }),
+        Err(error) => Err(CallError::OutputInvalid {
+            problem: error.to_string(),
+        }),
+    }
+}
+
+fn size_of_output(output: &ToolOutput) -> usize {
+    match output {
+        ToolOutput::Text(text) => text.len(),
+        ToolOutput::Json(raw) => raw.get().len(),
+        other => other.to_value().to_string().len(),
+    }
+}

@@ -1,0 +1,33 @@
+//! Turns a plugin's panic into a value, so that it costs the plugin and not the host.
+
+use std::any::Any;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+
+/// Awaits a future; a panic inside it becomes `Err` with the panic's text.
+///
+/// With `panic = "abort"` nothing can be caught; an embedder who links plugins keeps the default.
+pub(crate) async fn catch_async<F: Future>(future: F) -> Result<F::Output, String> {
+    let mut future = pin!(future);
+    poll_fn(
+        |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
+            Err(panic) => Poll::Ready(Err(text_of(&*panic))),
+        },
+    )
+    .await
+}
+
+/// Returns the text of a panic.
+pub(crate) fn text_of(panic: &(dyn Any + Send)) -> String {
+    if let Some(text) = panic.downcast_ref::<&str>() {
+        return (*text).to_owned();
+    }
+    match panic.downcast_ref::<String>() {
+        Some(text) => text.clone(),
+        None => "a panic without a text".to_owned(),
+    }
+}

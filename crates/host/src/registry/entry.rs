@@ -1,0 +1,178 @@
+//! One tool that may be named now, with everything a call needs close at hand.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::{Arc, OnceLock};
+
+use keyway_plugin_api::{PluginId, Tool, ToolDescriptor, ToolId};
+
+use crate::digest::Digest;
+use crate::gate::HoldingsCell;
+use crate::limits::Limits;
+use crate::rank::Trust;
+use crate::registry::{Quarantined, admit};
+use crate::schema::{LazyValidator, ValidatorCache};
+
+/// What every tool of one plugin shares.
+#[derive(Debug, Clone)]
+pub struct Owner {
+    pub(crate) holdings: Arc<HoldingsCell>,
+    pub(crate) in_flight: Arc<AtomicUsize>,
+}
+
+impl Owner {
+    pub(crate) fn new(holdings: Arc<HoldingsCell>) -> Self {
+        Self {
+            holdings,
+            in_flight: Arc::default(),
+        }
+    }
+}
+
+/// An entry is one tool of the registry. It can be looked at by anybody and run by nobody but the
+/// host's one path of a call.
+pub struct ToolEntry {
+    id: ToolId,
+    name: Arc<str>,
+    is_optional: bool,
+    is_builtin: bool,
+    descriptor: Arc<ToolDescriptor>,
+    definition: Digest,
+    pub(crate) tool: Arc<dyn Tool>,
+    pub(crate) owner: Owner,
+    groups: BTreeSet<String>,
+    validator: OnceLock<Arc<LazyValidator>>,
+    certain: AtomicU64,
+}
+
+impl ToolEntry {
+    /// Checks a tool's description of itself and makes its entry.
+    ///
+    /// # Errors
+    /// [`Quarantined`] with the reason; the plugin's other tools are not affected (R11).
+    pub(crate) fn admit(
+        plugin: &PluginId,
+        tool: Arc<dyn Tool>,
+        is_optional: bool,
+        owner: Owner,
+        limits: &Limits,
+    ) -> Result<Self, Quarantined> {
+        let descriptor = Arc::new(tool.descriptor().clone());
+        let id = ToolId::new(plugin.clone(), descriptor.name.clone());
+        admit::check(&descriptor, limits).map_err(|reason| Quarantined {
+            tool: id.clone(),
+            reason,
+        })?;
+        let definition = definition_of(&descriptor);
+        let groups = groups_of(&descriptor, owner.holdings.load().trust());
+        let is_builtin = owner.holdings.load().is_builtin();
+        let name: Arc<str> = if is_builtin {
+            id.tool().as_str().into()
+        } else {
+            id.to_string().into()
+        };
+        Ok(Self {
+            id,
+            name,
+            is_optional,
+            is_builtin,
+            descriptor,
+            definition,
+            tool,
+            owner,
+            groups,
+            validator: OnceLock::new(),
+            certain: AtomicU64::new(0),
+        })
+    }
+
+    /// Returns the tool's id.
+    #[must_use]
+    pub fn id(&self) -> &ToolId {
+        &self.id
+    }
+
+    /// Returns the canonical name: `plugin/tool`, or the bare name of a built-in.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn shared_name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Returns the plugin that owns the tool.
+    #[must_use]
+    pub fn plugin(&self) -> &PluginId {
+        self.id.plugin()
+    }
+
+    /// Returns the description as it was when the tool was admitted.
+    #[must_use]
+    pub fn descriptor(&self) -> &ToolDescriptor {
+        &self.descriptor
+    }
+
+    /// Returns the digest of that description.
+    #[must_use]
+    pub fn definition(&self) -> Digest {
+        self.definition
+    }
+
+    /// Tells whether the tool stays hidden until a rule allows it.
+    #[must_use]
+    pub fn is_optional(&self) -> bool {
+        self.is_optional
+    }
+
+    /// Tells whether the tool is the host's own.
+    #[must_use]
+    pub fn is_builtin(&self) -> bool {
+        self.is_builtin
+    }
+
+    /// Returns the cell with what the plugin holds.
+    #[must_use]
+    pub fn holdings(&self) -> &Arc<HoldingsCell> {
+        &self.owner.holdings
+    }
+
+    /// The serial of the holdings under which a yes is known to depend on nothing else.
+    pub(crate) fn certain(&self) -> &AtomicU64 {
+        &self.certain
+    }
+
+    /// Returns the groups that a rule may name: the tool's effect, its plugin's trust, `plugins`.
+    #[must_use]
+    pub fn groups(&self) -> &BTreeSet<String> {
+        &self.groups
+    }
+
+    /// Returns the validator of the arguments; equal schemas share one.
+    pub(crate) fn validator(&self, cache: &ValidatorCache) -> &Arc<LazyValidator> {
+        self.validator
+            .get_or_init(|| cache.intern(&self.descriptor.input_schema))
+    }
+}
+
+fn groups_of(descriptor: &ToolDescriptor, trust: Trust) -> BTreeSet<String> {
+    let effect = format!("{:?}", descriptor.effect).to_lowercase();
+    BTreeSet::from([effect, trust.to_string(), "plugins".to_owned()])
+}
+
+/// Digests a description: what an approval of a tool is pinned to.
+#[must_use]
+pub fn definition_of(descriptor: &ToolDescriptor) -> Digest {
+    Digest::of_json(&serde_json::to_value(descriptor).unwrap_or_default())
+}
+
+impl fmt::Debug for ToolEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ToolEntry")
+            .field("name", &self.name)
+            .field("definition", &self.definition)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,220 @@
+//! How plugins run: the trait a runtime implements, and the linked one.
+
+mod linked;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use keyway_plugin_api::{Manifest, RegisterError, RegisteredHook, Staged, Tool};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use linked::LinkedRuntime;
+
+use crate::digest::Digest;
+use crate::limits::Limits;
+
+/// How firmly a runtime holds a plugin to its grants, weakest first. The order is meaning.
+///
+/// A host reports the level it reached and never claims more (settlement 27).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "the three levels that policies compare"
+)]
+pub enum Enforcement {
+    /// Only calls that go through the host are held; the code could do more by itself.
+    Declared,
+    /// The channel is held; the operating system holds some of the rest.
+    Mediated,
+    /// Nothing outside the grants can be done at all.
+    Enforced,
+}
+
+impl std::fmt::Display for Enforcement {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Declared => "declared",
+            Self::Mediated => "mediated",
+            Self::Enforced => "enforced",
+        })
+    }
+}
+
+/// What a runtime needs to start a plugin: the approved definition and the operator's settings.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Launch {
+    /// The approved manifest.
+    pub manifest: Arc<Manifest>,
+    /// Digest of the approved definition.
+    pub digest: Digest,
+    /// The operator's settings, valid against the manifest's settings schema.
+    pub settings: Value,
+    /// Where the package lies; `None` for a plugin that is not on disk.
+    pub source_path: Option<PathBuf>,
+    /// The host's limits.
+    pub limits: Limits,
+}
+
+/// A plugin that started and is not yet visible.
+#[non_exhaustive]
+pub struct Started {
+    /// Its tools.
+    pub tools: Vec<Arc<dyn Tool>>,
+    /// Its hooks.
+    pub hooks: Vec<RegisteredHook>,
+    /// The handle that stops it.
+    pub instance: Arc<dyn RunningPlugin>,
+    /// The level of enforcement that was reached.
+    pub enforcement: Enforcement,
+}
+
+impl Started {
+    /// Joins what was registered with the handle that stops it.
+    #[must_use]
+    pub fn new(staged: Staged, instance: Arc<dyn RunningPlugin>, enforcement: Enforcement) -> Self {
+        Self {
+            tools: staged.tools,
+            hooks: staged.hooks,
+            instance,
+            enforcement,
+        }
+    }
+}
+
+impl std::fmt::Debug for Started {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let tools: Vec<_> = self.tools.iter().map(|t| &t.descriptor().name).collect();
+        f.debug_struct("Started")
+            .field("tools", &tools)
+            .field("hooks", &self.hooks)
+            .field("enforcement", &self.enforcement)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Starts plugins of one kind.
+///
+/// Implemented by [`LinkedRuntime`] and by the runtime crates. Contract: `start` runs only for an
+/// approved plugin, has the deadline of [`Limits::start`] set by its caller, leaves nothing behind
+/// when it fails, and never makes a tool reachable by itself.
+#[async_trait]
+pub trait PluginRuntime: Send + Sync + 'static {
+    /// Tells whether this runtime starts plugins with such a manifest.
+    fn supports(&self, manifest: &Manifest) -> bool;
+
+    /// Starts a plugin.
+    ///
+    /// # Errors
+    /// [`StartError`], whose stage says how far it got.
+    async fn start(&self, launch: Launch) -> Result<Started, StartError>;
+}
+
+/// A plugin that runs.
+#[async_trait]
+pub trait RunningPlugin: Send + Sync + 'static {
+    /// Stops the plugin. Called once; has the deadline of [`Limits::stop`].
+    async fn stop(&self);
+}
+
+/// Says why a plugin did not start.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// It accepts other versions of the plugin API than this host offers.
+    #[error(transparent)]
+    Api(#[from] keyway_plugin_api::IncompatibleApi),
+    /// The runtime cannot reach the enforcement that the policy requires.
+    #[error("{trust} plugins must be {required} and this runtime reaches {reached}")]
+    Enforcement {
+        /// The plugin's trust tier.
+        trust: crate::rank::Trust,
+        /// What the policy requires.
+        required: Enforcement,
+        /// What the runtime reaches.
+        reached: Enforcement,
+    },
+    /// The plugin's own `start` failed.
+    #[error("start failed: {reason}")]
+    Failed {
+        /// The plugin's words.
+        reason: String,
+    },
+    /// It did not register what its manifest declares.
+    #[error("declares but did not register: {}", missing.join(", "))]
+    Incomplete {
+        /// The missing contributions.
+        missing: Vec<String>,
+    },
+    /// No runtime of this host starts such plugins.
+    #[error("this host has no runtime for `{kind}` plugins")]
+    NoRuntime {
+        /// The kind that the manifest names.
+        kind: String,
+    },
+    /// A linked plugin's code is not in this binary.
+    #[error("no code named `{plugin}` is linked into this binary: add `use the_crate as _;`")]
+    NotLinked {
+        /// The plugin.
+        plugin: String,
+    },
+    /// The plugin panicked.
+    #[error("panicked in {stage}: {message}")]
+    Panicked {
+        /// Where: `register` or `start`.
+        stage: &'static str,
+        /// The panic's text.
+        message: String,
+    },
+    /// `register` refused.
+    #[error("register failed: {0}")]
+    Register(#[from] RegisterError),
+    /// The settings do not keep to the manifest's schema.
+    #[error("settings are invalid: {problem}")]
+    Settings {
+        /// The first problem.
+        problem: String,
+    },
+    /// It took longer than the limit.
+    #[error("{stage} took longer than {limit_ms} ms")]
+    TimedOut {
+        /// Where: `register` or `start`.
+        stage: &'static str,
+        /// The limit in milliseconds.
+        limit_ms: u64,
+    },
+}
+
+impl StartError {
+    /// Returns the stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Api(_) => "API_INCOMPATIBLE",
+            Self::Enforcement { .. } => "ENFORCEMENT_TOO_WEAK",
+            Self::Failed { .. } => "START_FAILED",
+            Self::Incomplete { .. } => "CONTRIBUTIONS_INCOMPLETE",
+            Self::NoRuntime { .. } => "NO_RUNTIME",
+            Self::NotLinked { .. } => "NOT_LINKED",
+            Self::Panicked { .. } => "PLUGIN_PANICKED",
+            Self::Register(error) => error.code(),
+            Self::Settings { .. } => "SETTINGS_INVALID",
+            Self::TimedOut { .. } => "START_TIMED_OUT",
+        }
+    }
+
+    /// Returns how far the plugin got: `runtime`, `register` or `start`.
+    #[must_use]
+    pub fn stage(&self) -> &'static str {
+        match self {
+            Self::Api(_) => "api",
+            Self::Enforcement { .. } | Self::NoRuntime { .. } | Self::NotLinked { .. } => "runtime",
+            Self::Panicked { stage, .. } | Self::TimedOut { stage, .. } => stage,
+            Self::Failed { .. } => "start",
+            Self::Incomplete { .. } | Self::Register(_) | Self::Settings { .. } => "register",
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The host as a running plugin sees it: every request goes through the gate, whatever the
+//! runtime.
+
+use std::borrow::Cow;
+use std::sync::{Arc, Weak};
+
+use async_trait::async_trait;
+use keyway_plugin_api::{
+    CallInfo, EffectReply, EffectRequest, HostServices, ToolError, ToolErrorKind,
+};
+
+use crate::audit::AuditEvent;
+use crate::caller::{Caller, Origin};
+use crate::engine::Engine;
+use crate::gate::{EffectAsk, EffectJudgement, EffectPermit, HoldingsCell};
+use crate::invoke::{Call, CallError, Outcome, invoke, resolve};
+
+/// Answers the requests of plugins that run for one caller.
+pub(crate) struct CallServices {
+    /// Weak, because a plugin may keep its context longer than the host lives.
+    engine: Weak<Engine>,
+    caller: Caller,
+    /// Plugins on whose behalf the running one was called; each must hold what is asked for.
+    chain: Vec<Arc<HoldingsCell>>,
+}
+
+impl CallServices {
+    pub(crate) fn for_caller(engine: &Arc<Engine>, caller: Caller) -> Arc<dyn HostServices> {
+        Arc::new(Self {
+            engine: Arc::downgrade(engine),
+            caller,
+            chain: Vec::new(),
+        })
+    }
+}
+
+#[async_trait]
+impl HostServices for CallServices {
+    async fn perform(
+        &self,
+        call: &CallInfo,
+        request: EffectRequest,
+    ) -> Result<EffectReply, ToolError> {
+        let Some(engine) = self.engine.upgrade() else {
+            return Err(ToolError::new(
+                ToolErrorKind::Unavailable,
+                "the host has stopped",
+            ));
+        };
+        let permit = self.pass_gate(&engine, call, &request)?;
+        match request {
+            EffectRequest::CallTool { tool, arguments } => {
+                self.call_tool(&engine, call, &tool, arguments).await
+            }
+            request => engine.effects.perform(permit, request).await,
+        }
+    }
+}
+
+impl CallServices {
+    /// Asks the gate for the plugin itself and for everybody it acts on behalf of.
+    fn pass_gate(
+        &self,
+        engine: &Engine,
+        call: &CallInfo,
+        request: &EffectRequest,
+    ) -> Result<EffectPermit, ToolError> {
+        let own = engine.cell(&call.plugin).ok_or_else(|| {
+            ToolError::new(
+                ToolErrorKind::PluginGone,
+                format!("{} is gone", call.plugin),
+            )
+        })?;
+        let now_ms = engine.now_ms();
+        let mut permit = None;
+        for cell in self.chain.iter().chain([&own]) {
+            let holdings = cell.load();
+            let caller = &self.caller;
+            let ask = EffectAsk {
+                caller,
+                holdings: &holdings,
+                request,
+                now_ms,
+            };
+            match engine.gate.decide_effect(ask).0 {
+                EffectJudgement::Permitted(permitted) => permit = Some(permitted),
+                EffectJudgement::Denied(denial) => {
+                    engine.audit.record(AuditEvent::EffectDenied {
+                        call: call.id,
+                        plugin: call.plugin.clone(),
+                        denial: denial.clone(),
+                    });
+                    return Err((*denial).into());
+                }
+            }
+        }
+        if let Some(tag) = tag_of(request) {
+            let (call, plugin) = (call.id, call.plugin.clone());
+            engine.audit.record(AuditEvent::EffectPerformed {
+                call,
+                plugin,
+                tag: tag.into(),
+            });
+        }
+        permit.ok_or_else(|| ToolError::internal("bug in keyway: the gate gave no answer"))
+    }
+
+    /// Calls another tool; the callee's effects are held to the caller's grants as well.
+    async fn call_tool(
+        &self,
+        engine: &Arc<Engine>,
+        call: &CallInfo,
+        tool: &str,
+        arguments: String,
+    ) -> Result<EffectReply, ToolError> {
+        let mut chain = self.chain.clone();
+        chain.extend(engine.cell(&call.plugin));
+        if chain.len() > engine.limits.call_depth {
+            let depth = engine.limits.call_depth;
+            return Err(ToolError::new(
+                ToolErrorKind::Conflict,
+                format!("tools call tools {depth} deep already"),
+            ));
+        }
+        let origin = Origin::Plugin(call.plugin.clone());
+        let caller = Caller::new(self.caller.scope().clone(), origin);
+        let tool = resolve(engine, &caller, tool).map_err(as_tool_error)?;
+        let services: Arc<dyn HostServices> = Arc::new(Self {
+            engine: Arc::downgrade(engine),
+            caller: caller.clone(),
+            chain: chain.clone(),
+        });
+        let call = Call {
+            caller: &caller,
+            services: &services,
+            tool: &tool,
+            arguments: Cow::Owned(arguments),
+            deadline: None,
+            is_approved: false,
+            chain: &chain,
+        };
+        // Boxed because a call can contain a call.
+        match Box::pin(invoke(engine, call)).await {
+            Ok(Outcome::Done(output)) => Ok(EffectReply::Output(output.to_value().to_string())),
+            Ok(Outcome::NeedsApproval(request)) => Err(ToolError::new(
+                ToolErrorKind::Denied,
+                format!("an operator has to decide first (approval {})", request.id),
+            )),
+            Err(error) => Err(as_tool_error(error)),
+        }
+    }
+}
+
+fn as_tool_error(error: CallError) -> ToolError {
+    match error {
+        CallError::Failed(error) => error,
+        CallError::Denied(denial) => (*denial).into(),
+        CallError::BadArguments { problems } => ToolError::invalid_arguments(problems),
+        CallError::UnknownTool { .. } => ToolError::new(ToolErrorKind::NotFound, error.to_string()),
+        other => ToolError::new(ToolErrorKind::Unavailable, other.to_string()),
+    }
+}
+
+/// The tag under which an effect is recorded; `None` for a plugin's own log lines.
+fn tag_of(request: &EffectRequest) -> Option<String> {
+    use EffectRequest as R;
+    Some(match request {
+        R::FsList { path } | R::FsRead { path } | R::FsStat { path } => {
+            format!("filesystem:read:{path}")
+        }
+        R::FsRemove { path } | R::FsWrite { path, .. } => format!("filesystem:write:{path}"),
+        R::SecretRead { name } => format!("secret:{name}"),
+        R::CallTool { tool, .. } => format!("tool:{tool}"),
+        R::Log { .. } => return None,
+        _ => "state".to_owned(),
+    })
+}

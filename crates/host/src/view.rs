@@ -1,0 +1,258 @@
+//! What one caller may see and call: listing and calling use the same filter.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use keyway_plugin_api::{HookPoint, HostServices, ToolDescriptor};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::caller::Caller;
+use crate::digest::Digest;
+use crate::engine::Engine;
+use crate::hooks::HookBlocked;
+use crate::invoke::{Call, CallError, Outcome, invoke, is_visible, resolve};
+use crate::rank::Trust;
+use crate::registry::{RegistrySnapshot, ToolEntry};
+use crate::services::CallServices;
+
+/// A view is what one caller may see and call. It is cheap to keep and to share.
+pub struct View {
+    engine: Arc<Engine>,
+    caller: Caller,
+    services: Arc<dyn HostServices>,
+    listing: Mutex<Option<(u64, Arc<Listing>)>>,
+}
+
+/// The tools of a view at one moment, sorted by name.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct Listing {
+    /// Changes exactly when something in the list changes.
+    pub etag: Digest,
+    /// The tools.
+    pub tools: Vec<ListedTool>,
+}
+
+/// One tool of a listing.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ListedTool {
+    /// The canonical name, which always works.
+    pub id: String,
+    /// The bare name, where it names just this tool here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alias: Option<String>,
+    /// How far the plugin's source is believed.
+    pub trust: Trust,
+    /// Digest of the definition.
+    pub definition: Digest,
+    #[serde(skip)]
+    tool: Arc<ToolEntry>,
+}
+
+impl ListedTool {
+    /// Returns the tool's description of itself.
+    #[must_use]
+    pub fn descriptor(&self) -> &ToolDescriptor {
+        self.tool.descriptor()
+    }
+}
+
+/// The arguments of a call, as JSON.
+///
+/// ```
+/// use keyway_host::view::CallArguments;
+/// use serde_json::json;
+/// let from_value: CallArguments<'_> = json!({"a": 1}).into();
+/// let from_text: CallArguments<'_> = r#"{"a":1}"#.into();
+/// assert_eq!(from_value.as_str(), from_text.as_str());
+/// ```
+#[derive(Debug, Clone)]
+pub struct CallArguments<'a>(Cow<'a, str>);
+
+impl CallArguments<'_> {
+    /// Returns the text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'a> From<&'a str> for CallArguments<'a> {
+    fn from(json: &'a str) -> Self {
+        Self(Cow::Borrowed(json))
+    }
+}
+
+impl From<String> for CallArguments<'_> {
+    fn from(json: String) -> Self {
+        Self(Cow::Owned(json))
+    }
+}
+
+impl From<Value> for CallArguments<'_> {
+    fn from(value: Value) -> Self {
+        Self(Cow::Owned(value.to_string()))
+    }
+}
+
+impl From<&Value> for CallArguments<'_> {
+    fn from(value: &Value) -> Self {
+        Self(Cow::Owned(value.to_string()))
+    }
+}
+
+impl View {
+    pub(crate) fn new(engine: Arc<Engine>, caller: Caller) -> Self {
+        let services = CallServices::for_caller(&engine, caller.clone());
+        Self {
+            engine,
+            caller,
+            services,
+            listing: Mutex::default(),
+        }
+    }
+
+    /// Returns whose view it is.
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// Calls a tool by its canonical name `plugin/tool`, or by its bare name while that names
+    /// just one tool here.
+    ///
+    /// Everything happens inside: gate, hooks, validation, the call, audit.
+    ///
+    /// # Errors
+    /// [`CallError`]; every variant has a stable code and says whose fault it is.
+    ///
+    /// # Cancel safety
+    /// Dropping the future cancels the call; the audit trail then says `CANCELLED`.
+    pub async fn call(
+        &self,
+        tool: &str,
+        arguments: impl Into<CallArguments<'_>>,
+    ) -> Result<Outcome, CallError> {
+        self.run(tool, arguments.into(), None).await
+    }
+
+    /// Calls a tool with a deadline shorter than the host's limit.
+    ///
+    /// # Errors
+    /// As [`View::call`].
+    pub async fn call_within(
+        &self,
+        deadline: Duration,
+        tool: &str,
+        arguments: impl Into<CallArguments<'_>>,
+    ) -> Result<Outcome, CallError> {
+        self.run(tool, arguments.into(), Some(deadline)).await
+    }
+
+    async fn run(
+        &self,
+        tool: &str,
+        arguments: CallArguments<'_>,
+        deadline: Option<Duration>,
+    ) -> Result<Outcome, CallError> {
+        let tool = match resolve(&self.engine, &self.caller, tool) {
+            Ok(tool) => tool,
+            Err(error) => {
+                if let CallError::UnknownTool { name, .. } = &error {
+                    self.engine.record_unknown(&self.caller, name);
+                }
+                return Err(error);
+            }
+        };
+        let call = Call {
+            caller: &self.caller,
+            services: &self.services,
+            tool: &tool,
+            arguments: arguments.0,
+            deadline,
+            is_approved: false,
+            chain: &[],
+        };
+        invoke(&self.engine, call).await
+    }
+
+    /// Lists the tools that this caller may call now.
+    #[must_use]
+    pub fn list(&self) -> Arc<Listing> {
+        let changes = *self.engine.changes.borrow();
+        let mut cached = self.listing.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*cached {
+            Some((at, listing)) if *at == changes => Arc::clone(listing),
+            _ => {
+                let listing = Arc::new(self.make_listing());
+                *cached = Some((changes, Arc::clone(&listing)));
+                listing
+            }
+        }
+    }
+
+    fn make_listing(&self) -> Listing {
+        let snapshot = self.engine.registry.snapshot();
+        let visible = snapshot
+            .tools()
+            .filter(|tool| is_visible(tool, &self.caller));
+        let tools: Vec<_> = visible.map(|tool| self.listed(&snapshot, tool)).collect();
+        let mut stamp = String::new();
+        for tool in &tools {
+            stamp.extend([tool.id.as_str(), " ", &tool.definition.to_string(), "\n"]);
+        }
+        Listing {
+            etag: Digest::of(stamp.as_bytes()),
+            tools,
+        }
+    }
+
+    fn listed(&self, snapshot: &RegistrySnapshot, tool: &Arc<ToolEntry>) -> ListedTool {
+        let bare = tool.id().tool().as_str();
+        let twins = snapshot.shaped_like(bare).iter();
+        let is_alone = twins
+            .filter(|twin| is_visible(twin, &self.caller))
+            .take(2)
+            .count()
+            == 1;
+        ListedTool {
+            id: tool.name().to_owned(),
+            alias: (is_alone && !tool.is_builtin()).then(|| bare.to_owned()),
+            trust: tool.holdings().load().trust(),
+            definition: tool.definition(),
+            tool: Arc::clone(tool),
+        }
+    }
+
+    /// Runs the hooks of a point of the agent's own life: sessions, model calls, subagents, the
+    /// gateway. Gives the payload back, as the hooks left it.
+    ///
+    /// The tool points run by themselves, inside [`View::call`].
+    ///
+    /// # Errors
+    /// [`HookBlocked`] when a gate hook stopped it.
+    pub async fn fire(&self, point: HookPoint, payload: Value) -> Result<Value, HookBlocked> {
+        self.engine
+            .fire((point, None), &self.caller, "", payload)
+            .await
+    }
+
+    /// Says whether a call of a tool would pass, by which rule, and what would change that.
+    #[must_use]
+    pub fn explain(&self, tool: &str) -> crate::explain::Explanation {
+        crate::explain::explain(&self.engine, &self.caller, tool)
+    }
+}
+
+impl fmt::Debug for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("View")
+            .field("caller", &self.caller)
+            .finish_non_exhaustive()
+    }
+}
