@@ -1,1 +1,4 @@
-//! Behaviour of: host.
+//! Behaviour of: the host as a whole, from building to a governed call.
+
+mod calls;
+mod plugins;
