@@ -102,3 +102,64 @@ proptest! {
         prop_assert!(parsed.is_err() || !schema_refuses, "{spot}: {document}");
     }
 }
+
+/// Asks the parser which fields it knows at a spot: it lists them next to one that it does not.
+fn known_fields(spot: &str) -> Vec<String> {
+    let mut document = example();
+    let extension = &mut document["extensions"]["dev.keyway"];
+    extension.pointer_mut(spot).unwrap()["zzzzzzzzzzzz"] = json!(1);
+    let hint = match Manifest::parse_strict(document.to_string().as_bytes()) {
+        Err(error) => error.problems()[0].hint.clone().unwrap(),
+        Ok(_) => panic!("{spot} takes any field"),
+    };
+    let fields = hint.strip_prefix("the fields are ").unwrap().split(", ");
+    let mut fields: Vec<String> = fields.map(str::to_owned).collect();
+    fields.sort();
+    fields
+}
+
+#[test]
+fn schema_and_parser_know_the_same_fields() {
+    let schema = Manifest::extension_schema();
+    for (spot, definition) in [
+        ("", ""),
+        ("/activation", "/$defs/Activation"),
+        ("/contributes", "/$defs/Contributes"),
+        ("/contributes/tools/1", "/$defs/Tool/anyOf/1"),
+        ("/runtime", "/$defs/Runtime"),
+        ("/state", "/$defs/State"),
+    ] {
+        let properties = &schema.pointer(definition).unwrap()["properties"];
+        let fields: Vec<&String> = properties.as_object().unwrap().keys().collect();
+        assert_eq!(
+            fields,
+            known_fields(spot).iter().collect::<Vec<_>>(),
+            "{spot}"
+        );
+    }
+    let kinds = schema["$defs"]["CapabilityRequest"]["oneOf"]
+        .as_array()
+        .unwrap();
+    for (i, family) in ["network", "secret", "filesystem", "surface"]
+        .iter()
+        .enumerate()
+    {
+        let kind = kinds
+            .iter()
+            .find(|k| k["properties"]["kind"]["const"] == **family)
+            .unwrap();
+        let mut fields: Vec<String> = kind["properties"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect();
+        fields.extend(["optional".to_owned(), "reason".to_owned()]);
+        fields.sort();
+        assert_eq!(
+            fields,
+            known_fields(&format!("/capabilities/{i}")),
+            "{family}"
+        );
+    }
+}
