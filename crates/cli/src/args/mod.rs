@@ -1,0 +1,90 @@
+//! What can be typed: the command line as types.
+//!
+//! This module names commands, options and their help. It reads nothing but the command line
+//! and the environment variables it names, and decides nothing.
+
+mod audit;
+mod author;
+mod plugin;
+mod value;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+pub(crate) use audit::{AuditCommand, AuditListArgs};
+pub(crate) use author::{CheckArgs, NewArgs};
+pub(crate) use plugin::{
+    AllowArgs, ApproveArgs, Change, DenyArgs, InstallArgs, ListArgs, PluginArgs, PluginCommand,
+    ProposeArgs, RevokeArgs, ScopeArgs, UninstallArgs, UpdateArgs,
+};
+pub(crate) use value::{InstallTrust, Lifetime};
+
+const OVERVIEW: &str = "\
+Start here:
+  keyway plugin list                     what is installed, and its state
+  keyway plugin install ./my-plugin      install a package; shows what it asks for
+  keyway plugin approve NAME             let it run with what it requires
+  keyway plugin info NAME                everything known about one plugin
+  keyway plugin revoke NAME --reason R   stop it for good
+  keyway audit                           what happened, who did it
+  keyway new my-plugin                   start writing a plugin
+  keyway check ./my-plugin               check a package as strictly as it gets
+
+`keyway help COMMAND` explains a command and shows an example of it.";
+
+/// Sees, approves and revokes the plugins of an agent runtime.
+#[derive(Debug, Parser)]
+#[command(name = "keyway", version, after_help = OVERVIEW)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub(crate) struct Global {
+    /// State folder [env: KEYWAY_DIR] [default: .keyway].
+    // Clap's own `env` and default would also fill the `--dir` of `keyway new`, which is another.
+    #[arg(long, global = true, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Print JSON for programs instead of text for people.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Who is acting, for the audit trail [default: $USER, or "operator"].
+    #[arg(long, global = true, value_name = "OPERATOR")]
+    pub(crate) by: Option<String>,
+}
+
+impl Global {
+    /// Returns the state folder: the option, else `KEYWAY_DIR`, else `.keyway`.
+    pub(crate) fn dir(&self) -> PathBuf {
+        let given = self.dir.clone().map(PathBuf::into_os_string);
+        let given = given.or_else(|| std::env::var_os("KEYWAY_DIR"));
+        let given = given.filter(|dir| !dir.is_empty());
+        given.unwrap_or_else(|| ".keyway".into()).into()
+    }
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Manage plugins: list, install, approve, enable, revoke and more.
+    #[command(visible_alias = "plugins")]
+    Plugin(PluginArgs),
+    /// Show and verify the record of what happened.
+    #[command(after_help = audit::EXAMPLES)]
+    Audit {
+        #[command(subcommand)]
+        command: Option<AuditCommand>,
+        #[command(flatten)]
+        list: AuditListArgs,
+    },
+    /// Start a new plugin crate.
+    New(NewArgs),
+    /// Check a plugin package and list every problem.
+    Check(CheckArgs),
+}

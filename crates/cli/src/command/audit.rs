@@ -1,0 +1,119 @@
+//! `keyway audit`: what happened, and whether the record of it is whole.
+
+use keyway_host::audit::{Change, Filter, Head, Record, Trail};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::args::{AuditCommand, AuditListArgs, Global};
+use crate::failure::Failure;
+use crate::output;
+use crate::render;
+use crate::session::{self, Session};
+
+/// What `audit verify --json` prints.
+#[derive(Serialize)]
+struct Report {
+    success: bool,
+    records: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    head: Option<String>,
+}
+
+pub(super) fn run(
+    global: &Global,
+    command: Option<AuditCommand>,
+    list: AuditListArgs,
+) -> Result<(), Failure> {
+    let trail = session::trail(global)?;
+    match command.unwrap_or(AuditCommand::List(list)) {
+        AuditCommand::List(args) => show(trail.as_ref(), &args, global.json),
+        AuditCommand::Verify { against } => verify(trail.as_ref(), against.as_deref(), global.json),
+        AuditCommand::Replay => replay(trail.as_ref(), global),
+    }
+}
+
+fn show(trail: Option<&Trail>, args: &AuditListArgs, json: bool) -> Result<(), Failure> {
+    let mut filter = Filter::new();
+    if let Some(plugin) = &args.plugin {
+        filter = filter.plugin(plugin);
+    }
+    let last = trail
+        .map(|trail| trail.last(args.limit, &filter))
+        .transpose()?;
+    let records = last.unwrap_or_default();
+    if json {
+        let values: Vec<_> = records.iter().map(value).collect();
+        return output::json(&values);
+    }
+    if records.is_empty() {
+        output::note("there are no such events");
+    }
+    for record in &records {
+        output::line(render::record(
+            record.seq,
+            record.at_ms,
+            &record.kind,
+            &value(record),
+        ));
+    }
+    Ok(())
+}
+
+fn value(record: &Record) -> Value {
+    serde_json::from_str(record.as_line()).unwrap_or_default()
+}
+
+fn verify(trail: Option<&Trail>, against: Option<&str>, json: bool) -> Result<(), Failure> {
+    let known = against.map(str::parse::<Head>).transpose()?;
+    let verified = match (trail, &known) {
+        (Some(trail), Some(head)) => Some(trail.verify_against(head)?),
+        (Some(trail), None) => Some(trail.verify()?),
+        (None, Some(_)) => return Err(Failure::new("AUDIT_BROKEN", "the trail is gone")),
+        (None, None) => None,
+    };
+    let report = Report {
+        success: true,
+        records: verified.as_ref().map_or(0, |verified| verified.records),
+        head: verified.map(|verified| verified.head.to_string()),
+    };
+    if json {
+        return output::json(&report);
+    }
+    output::line(format_args!(
+        "The trail is whole: {} records.",
+        report.records
+    ));
+    if let Some(head) = report.head {
+        output::line(format_args!("Head: {head}"));
+        output::help("note the head elsewhere: verify --against HEAD shows a cut end");
+    }
+    Ok(())
+}
+
+fn replay(trail: Option<&Trail>, global: &Global) -> Result<(), Failure> {
+    let replayed = trail
+        .map(Trail::replay)
+        .transpose()?
+        .unwrap_or_else(|| json!({}));
+    if global.json {
+        return output::json(&replayed);
+    }
+    let session = Session::open(global)?;
+    let state = serde_json::to_value(&*session.state()).map_err(|e| Failure::not_json(&e))?;
+    let is_empty = session.state().revision() == 0 && replayed == json!({});
+    if is_empty || replayed == state {
+        output::line("The trail adds up to the catalog.");
+        return Ok(());
+    }
+    let difference = Change::between(&replayed, &state);
+    let places = difference.removed.iter().chain(difference.set.keys());
+    let failure = Failure::new(
+        "CATALOG_DIFFERS",
+        "the trail does not add up to the catalog",
+    );
+    Err(places
+        .fold(failure, |failure, place| {
+            failure.detail(format!("they differ at {place}"))
+        })
+        .hint("somebody changed the catalog file by hand, or put an older one in its place"))
+}

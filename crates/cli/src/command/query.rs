@@ -1,0 +1,68 @@
+//! Commands that look and change nothing.
+
+use std::sync::Arc;
+
+use keyway_host::catalog::{CatalogEntry, CatalogState};
+use keyway_plugin_api::Slot;
+
+use super::{Mode, operation};
+use crate::args::ListArgs;
+use crate::failure::Failure;
+use crate::output;
+use crate::render;
+use crate::session::Session;
+
+pub(super) fn list(session: &Session, args: &ListArgs, mode: Mode) -> Result<(), Failure> {
+    let slot = args.slot.as_deref().map(parse_slot).transpose()?;
+    let mut state = CatalogState::clone(&session.state());
+    state.entries.retain(|_, entry| {
+        let in_slot = slot.is_none_or(|slot| slot_of(entry) == slot);
+        in_slot && (entry.enabled || !args.enabled)
+    });
+    if mode.json {
+        return output::json(&state);
+    }
+    output::line(render::list(&state, slot.is_some()));
+    Ok(())
+}
+
+fn slot_of(entry: &Arc<CatalogEntry>) -> Slot {
+    entry.slot.unwrap_or(entry.manifest.slot)
+}
+
+fn parse_slot(word: &str) -> Result<Slot, Failure> {
+    let mut slots = Slot::ALL.into_iter();
+    slots.find(|slot| slot.as_str() == word).ok_or_else(|| {
+        let known = Slot::ALL.map(Slot::as_str).join(", ");
+        Failure::new("SLOT_UNKNOWN", format_args!("there is no slot `{word}`"))
+            .hint(format!("the slots are {known}"))
+    })
+}
+
+pub(super) fn info(session: &Session, name: &str, mode: Mode) -> Result<(), Failure> {
+    let entry = session.entry(&operation::plugin(name)?)?;
+    if mode.json {
+        return output::json(&*entry);
+    }
+    output::line(render::info(&session.state(), &entry, session.now_ms()));
+    Ok(())
+}
+
+pub(super) fn grants(session: &Session, name: &str, mode: Mode) -> Result<(), Failure> {
+    let entry = session.entry(&operation::plugin(name)?)?;
+    if mode.json {
+        return output::json(&entry.keyway.grants);
+    }
+    output::line(render::grants(&session.state(), &entry, session.now_ms()));
+    Ok(())
+}
+
+pub(super) fn proposals(session: &Session, mode: Mode) -> Result<(), Failure> {
+    let state = session.state();
+    let proposals = &state.keyway.proposals;
+    if mode.json {
+        return output::json(proposals);
+    }
+    output::line(render::proposals(proposals));
+    Ok(())
+}

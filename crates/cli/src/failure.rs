@@ -1,0 +1,187 @@
+//! A failed command, rendered once: for people on standard error, for programs on standard output.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use keyway_host::audit::AuditError;
+use keyway_host::catalog::CatalogError;
+use keyway_host::package::PackageError;
+use keyway_host::{BuildError, HostError};
+use keyway_plugin_api::{ManifestError, NameError};
+use serde::Serialize;
+
+use crate::author::new::NewError;
+use crate::output;
+
+/// Why a command failed, with what to do next.
+#[derive(Debug)]
+pub(crate) struct Failure(Box<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    plugin: Option<String>,
+    operation: Option<&'static str>,
+    code: &'static str,
+    message: String,
+    details: Vec<String>,
+    hints: Vec<String>,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AsJson<'a> {
+    success: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plugin_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operation: Option<&'static str>,
+    code: &'static str,
+    message: String,
+    hints: &'a [String],
+}
+
+impl Failure {
+    /// Makes a failure with a stable code.
+    pub(crate) fn new(code: &'static str, message: impl fmt::Display) -> Self {
+        Self(Box::new(Parts {
+            plugin: None,
+            operation: None,
+            code,
+            message: message.to_string(),
+            details: Vec::new(),
+            hints: Vec::new(),
+        }))
+    }
+
+    /// Makes the failure of a value that cannot be written as JSON.
+    pub(crate) fn not_json(error: &serde_json::Error) -> Self {
+        Self::new(
+            "NOT_JSON",
+            format_args!("cannot write the result as JSON: {error}"),
+        )
+    }
+
+    /// Adds a line to the message.
+    pub(crate) fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.0.details.push(detail.into());
+        self
+    }
+
+    /// Adds a next step.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hints.push(hint.into());
+        self
+    }
+
+    /// Says which operation on which plugin failed.
+    pub(crate) fn of(mut self, operation: &'static str, plugin: String) -> Self {
+        self.0.operation = Some(operation);
+        self.0.plugin.get_or_insert(plugin);
+        self
+    }
+
+    /// Prints the failure and returns the exit code, 1.
+    pub(crate) fn report(&self, as_json: bool) -> ExitCode {
+        if !as_json || output::json(&self.as_json()).is_err() {
+            self.print();
+        }
+        ExitCode::FAILURE
+    }
+
+    fn as_json(&self) -> AsJson<'_> {
+        AsJson {
+            success: false,
+            plugin_id: self.0.plugin.as_deref(),
+            operation: self.0.operation,
+            code: self.0.code,
+            message: self.full_message(),
+            hints: &self.0.hints,
+        }
+    }
+
+    fn full_message(&self) -> String {
+        let lines = [std::slice::from_ref(&self.0.message), &self.0.details].concat();
+        lines.join("\n")
+    }
+
+    fn print(&self) {
+        output::error(format_args!(
+            "{} [{}]",
+            output::shown(&self.0.message),
+            self.0.code
+        ));
+        for line in &self.0.details {
+            output::remark(output::shown(line));
+        }
+        for hint in &self.0.hints {
+            output::help(output::shown(hint));
+        }
+    }
+
+    fn hinted(mut self, hints: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.0.hints.extend(hints.into_iter().map(Into::into));
+        self
+    }
+
+    fn manifest(subject: impl fmt::Display, error: &ManifestError) -> Self {
+        let mut failure = Self::new(error.code(), format_args!("{subject} is invalid"));
+        failure
+            .0
+            .details
+            .extend(error.problems().iter().map(ToString::to_string));
+        failure
+    }
+}
+
+impl From<CatalogError> for Failure {
+    fn from(error: CatalogError) -> Self {
+        let mut failure = Self::new(error.code(), &error).hinted(error.hints());
+        failure.0.plugin = error.plugin_id().map(ToString::to_string);
+        failure
+    }
+}
+
+impl From<PackageError> for Failure {
+    fn from(error: PackageError) -> Self {
+        let failure = match &error {
+            PackageError::Manifest { path, source } => Self::manifest(path.display(), source),
+            _ => Self::new(error.code(), &error),
+        };
+        failure.hinted(error.hints())
+    }
+}
+
+impl From<HostError> for Failure {
+    fn from(error: HostError) -> Self {
+        match error {
+            HostError::Catalog(error) => error.into(),
+            HostError::Package(error) => error.into(),
+            error => Self::new(error.code(), &error).hinted(error.hints()),
+        }
+    }
+}
+
+impl From<BuildError> for Failure {
+    fn from(error: BuildError) -> Self {
+        Self::new(error.code(), &error).hinted(error.hints())
+    }
+}
+
+impl From<AuditError> for Failure {
+    fn from(error: AuditError) -> Self {
+        Self::new(error.code(), &error).hinted(error.hints())
+    }
+}
+
+impl From<NewError> for Failure {
+    fn from(error: NewError) -> Self {
+        Self::new(error.code(), &error).hinted(error.hints())
+    }
+}
+
+impl From<NameError> for Failure {
+    fn from(error: NameError) -> Self {
+        Self::new(error.code(), &error)
+    }
+}

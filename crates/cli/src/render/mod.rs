@@ -1,0 +1,14 @@
+//! Values as text for people. Nothing here reads or decides.
+
+mod info;
+mod list;
+mod record;
+mod request;
+mod status;
+mod table;
+mod time;
+
+pub(crate) use info::{grants, info};
+pub(crate) use list::{list, proposals};
+pub(crate) use record::record;
+pub(crate) use request::asks;

@@ -1,0 +1,144 @@
+//! The one place where a command meets the catalog and the audit trail.
+//!
+//! A session is a host that starts nothing: operations take the path that an embedder's take,
+//! and are recorded like them. It never prints: commands do.
+
+mod ear;
+mod trail;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use keyway_host::audit::{AuditSink, Trail};
+use keyway_host::catalog::{Candidate, CatalogEntry, CatalogError, CatalogState, Operation, Plan};
+use keyway_host::clock::{Clock, SystemClock};
+use keyway_host::limits::Limits;
+use keyway_host::operator::OperatorId;
+use keyway_host::package::Package;
+use keyway_host::{AUDIT_FILE, Host, OperationReport};
+use keyway_plugin_api::PluginId;
+use tokio::runtime::Runtime;
+
+use self::ear::Ear;
+use self::trail::LazyTrail;
+use crate::args::Global;
+use crate::failure::Failure;
+
+pub(crate) use self::ear::Heard;
+
+/// An open state folder and the operator who acts on it.
+pub(crate) struct Session {
+    dir: PathBuf,
+    operator: OperatorId,
+    limits: Limits,
+    host: Host,
+    runtime: Runtime,
+    ear: Ear,
+}
+
+impl Session {
+    /// Opens the state folder that the options name.
+    pub(crate) fn open(global: &Global) -> Result<Self, Failure> {
+        let dir = global.dir();
+        let operator = operator(global)?;
+        let ear = Ear::new(LazyTrail::of(&dir));
+        let builder = Host::builder("keyway", env!("CARGO_PKG_VERSION"))
+            .operator(operator.clone())
+            .audit(ear.clone())
+            .state_dir(&dir);
+        Ok(Self {
+            host: builder.build()?,
+            runtime: runtime()?,
+            limits: Limits::default(),
+            operator,
+            dir,
+            ear,
+        })
+    }
+
+    /// Returns who acts.
+    pub(crate) fn operator(&self) -> &OperatorId {
+        &self.operator
+    }
+
+    /// Returns Unix time in milliseconds.
+    pub(crate) fn now_ms(&self) -> i64 {
+        SystemClock::new().now_ms()
+    }
+
+    /// Returns the state folder.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Returns the catalog as it was when last read.
+    pub(crate) fn state(&self) -> Arc<CatalogState> {
+        self.host.catalog()
+    }
+
+    /// Returns what an operator should hear about and has not heard yet.
+    pub(crate) fn heard(&self) -> Vec<Heard> {
+        self.ear.take()
+    }
+
+    /// Returns one entry.
+    pub(crate) fn entry(&self, plugin: &PluginId) -> Result<Arc<CatalogEntry>, Failure> {
+        let state = self.state();
+        let found = state.entries.get(plugin).map(Arc::clone);
+        found.ok_or_else(|| {
+            let plugin = plugin.clone();
+            CatalogError::NotFound { plugin }.into()
+        })
+    }
+
+    /// Reads the package in a folder.
+    pub(crate) fn candidate(&self, folder: &Path) -> Result<Candidate, Failure> {
+        Ok(Package::read(folder, &self.limits)?.candidate())
+    }
+
+    /// Reads the source of an installed plugin again.
+    pub(crate) fn read_again(&self, plugin: &PluginId) -> Result<Candidate, Failure> {
+        Ok(self.host.read_again(plugin)?)
+    }
+
+    /// Plans an operation; changes nothing.
+    pub(crate) fn plan(&self, operation: &Operation) -> Result<Plan, Failure> {
+        Ok(self.host.plan(operation)?)
+    }
+
+    /// Carries an operation out. Whatever it returns is on the disk by then, and in the trail.
+    pub(crate) fn apply(&self, operation: &Operation) -> Result<OperationReport, Failure> {
+        let done = self.runtime.block_on(self.host.run(operation))?;
+        self.ear.flush()?;
+        Ok(done)
+    }
+}
+
+fn runtime() -> Result<Runtime, Failure> {
+    let built = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    built.map_err(|e| Failure::new("RUNTIME_FAILED", format_args!("cannot start: {e}")))
+}
+
+/// Returns who acts: `--by`, else `$USER` where it is a name, else `operator`.
+fn operator(global: &Global) -> Result<OperatorId, Failure> {
+    if let Some(name) = &global.by {
+        return Ok(OperatorId::parse(name)?);
+    }
+    let user = std::env::var("USER").ok();
+    let user = user.and_then(|name| OperatorId::parse(&name).ok());
+    match user {
+        Some(user) => Ok(user),
+        None => Ok(OperatorId::parse("operator")?),
+    }
+}
+
+/// Opens the trail to read; `None` when there is none yet.
+pub(crate) fn trail(global: &Global) -> Result<Option<Trail>, Failure> {
+    let path = global.dir().join(AUDIT_FILE);
+    if !path.exists() {
+        return Ok(None);
+    }
+    Ok(Some(Trail::open(path)?))
+}

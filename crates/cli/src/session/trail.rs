@@ -1,0 +1,88 @@
+//! The audit trail of the state folder, opened with the first event: a command that changes
+//! nothing leaves no file behind.
+
+use std::fs::DirBuilder;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use keyway_host::AUDIT_FILE;
+use keyway_host::audit::{
+    AuditError, AuditEvent, AuditHealth, AuditSink, Head, JsonlAudit, Redactor,
+};
+use keyway_host::clock::SystemClock;
+
+/// A trail that is opened when it is first written to.
+#[derive(Debug)]
+pub(super) struct LazyTrail {
+    dir: PathBuf,
+    opened: OnceLock<Result<JsonlAudit, String>>,
+}
+
+impl LazyTrail {
+    /// Names the trail of a state folder.
+    pub(super) fn of(dir: &Path) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            opened: OnceLock::new(),
+        }
+    }
+
+    fn opened(&self) -> Result<&JsonlAudit, AuditError> {
+        let opened = self
+            .opened
+            .get_or_init(|| open(&self.dir).map_err(|e| e.to_string()));
+        opened
+            .as_ref()
+            .map_err(|why| AuditError::unavailable(why.as_str()))
+    }
+}
+
+impl AuditSink for LazyTrail {
+    fn record(&self, event: AuditEvent) {
+        if let Ok(trail) = self.opened() {
+            trail.record(event);
+        }
+    }
+
+    fn record_durably(&self, event: AuditEvent) -> Result<Head, AuditError> {
+        self.opened()?.record_durably(event)
+    }
+
+    fn health(&self) -> AuditHealth {
+        match self.opened.get() {
+            Some(Ok(trail)) => trail.health(),
+            Some(Err(why)) => AuditHealth::failing(why.as_str(), 0),
+            None => AuditHealth::Healthy,
+        }
+    }
+
+    fn flush(&self) -> Result<(), AuditError> {
+        match self.opened.get() {
+            Some(_) => self.opened()?.flush(),
+            None => Ok(()),
+        }
+    }
+}
+
+fn open(dir: &Path) -> Result<JsonlAudit, AuditError> {
+    make(dir).map_err(|source| AuditError::Io {
+        doing: "make",
+        path: dir.to_owned(),
+        source,
+    })?;
+    JsonlAudit::open(
+        dir.join(AUDIT_FILE),
+        Arc::new(SystemClock::new()),
+        Redactor::new(),
+    )
+}
+
+/// Makes the folder, for its owner only.
+fn make(dir: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
+}
