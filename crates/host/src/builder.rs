@@ -178,7 +178,8 @@ impl HostBuilder {
         self
     }
 
-    /// Sets the name under which the approver's decisions are recorded; `host` by default.
+    /// Sets the name under which operations and the approver's decisions are recorded, where they
+    /// name nobody themselves; `host` by default.
     pub fn operator(mut self, operator: OperatorId) -> Self {
         self.operator = Some(operator);
         self

@@ -347,7 +347,7 @@ impl CatalogError {
             ],
             Self::ApprovalStale { plugin, .. } => vec![format!("keyway plugin info {plugin}")],
             Self::Revoked { plugin, .. } => {
-                vec![format!("keyway plugin unrevoke {plugin}")]
+                vec![format!("keyway plugin clear-revocation {plugin}")]
             }
             Self::NotRevoked { plugin } | Self::UnknownTag { plugin, .. } => {
                 vec![format!("keyway plugin info {plugin}")]
@@ -356,7 +356,7 @@ impl CatalogError {
                 vec![format!("upgrade {plugin} or the host, whichever is behind")]
             }
             Self::StateUndecided { plugin } => vec![
-                format!("keyway plugin uninstall {plugin} --export PATH"),
+                format!("keyway plugin uninstall {plugin} --export-state FILE"),
                 format!("keyway plugin uninstall {plugin} --discard-state"),
             ],
             Self::NoSuch { .. } | Self::TooMuch { .. } => Vec::new(),

@@ -66,7 +66,7 @@ impl Host {
     pub async fn apply(&self, plan: Plan) -> Result<OperationReport, HostError> {
         let lives = self.live.lock().await;
         let before = self.engine.catalog.snapshot();
-        let noted = Noted::of(&plan, &before);
+        let noted = Noted::of(&plan, &before, &self.operator);
         let prepared = self.prepare_all(&plan).await?;
         let written = match &noted {
             Some(noted) if plan.changes_anything() => noted.intend(&self.engine).await,

@@ -26,7 +26,8 @@ pub(super) struct Noted {
 }
 
 impl Noted {
-    pub(super) fn of(plan: &Plan, before: &CatalogState) -> Option<Self> {
+    /// Notes a plan that `operator`'s host carries out.
+    pub(super) fn of(plan: &Plan, before: &CatalogState, operator: &OperatorId) -> Option<Self> {
         let operation = plan.operation();
         let plugin = match operation.plugin() {
             Some(plugin) => plugin.clone(),
@@ -34,7 +35,7 @@ impl Noted {
         };
         Some(Self {
             operation: operation.kind().as_str(),
-            by: operator_of(operation),
+            by: operator_of(operation, operator),
             revision: plan.next().revision(),
             message: plan.result().message.clone(),
             change: change_between(before, plan.next()),
@@ -143,7 +144,9 @@ fn moved(
     (from != to).then_some((from, to))
 }
 
-fn operator_of(operation: &Operation) -> Option<OperatorId> {
+/// Returns who stands for an operation: whom it names, else the host's operator for what only
+/// operators ask for.
+fn operator_of(operation: &Operation, operator: &OperatorId) -> Option<OperatorId> {
     use Operation as O;
     match operation {
         O::Approve { approval, .. } => Some(approval.by.clone()),
@@ -158,11 +161,10 @@ fn operator_of(operation: &Operation) -> Option<OperatorId> {
         | O::SetToolRule { by, .. } => Some(by.clone()),
         O::GrantOne { grant, .. } => Some(grant.by.clone()),
         O::Install { candidate } | O::Reload { candidate, .. } | O::Update { candidate, .. } => {
-            candidate
-                .approval
-                .as_ref()
-                .map(|approval| approval.by.clone())
+            let approval = candidate.approval.as_ref();
+            Some(approval.map_or_else(|| operator.clone(), |approval| approval.by.clone()))
         }
+        O::Disable { .. } | O::Enable { .. } | O::Uninstall { .. } => Some(operator.clone()),
         _ => None,
     }
 }
