@@ -54,9 +54,12 @@ pub(crate) fn unknown(what: &str, input: &str, names: &[&str]) -> String {
         .map(|name| format!("`{name}`"))
         .collect::<Vec<_>>()
         .join(", ");
+    let there = if names.len() == 1 { "is" } else { "are" };
     match nearest(input, names) {
-        Some(name) => format!("unknown {what} `{input}`, did you mean `{name}`? there are {list}"),
-        None => format!("unknown {what} `{input}`; there are {list}"),
+        Some(name) => {
+            format!("unknown {what} `{input}`, did you mean `{name}`? there {there} {list}")
+        }
+        None => format!("unknown {what} `{input}`; there {there} {list}"),
     }
 }
 

@@ -113,12 +113,15 @@ fn case_arguments(attributes: &[Attribute], problems: &mut Problems) -> Vec<Argu
     let mut arguments = Vec::new();
     for attribute in attributes.iter().filter(|a| a.path().is_ident("case")) {
         match &attribute.meta {
-            Meta::List(list) => arguments.extend(grammar::parse(
-                list.tokens.clone(),
-                "argument of `#[case]`",
-                &NAMES,
-                problems,
-            )),
+            Meta::List(list) => arguments.extend(
+                grammar::parse(
+                    list.tokens.clone(),
+                    "argument of `#[case]`",
+                    &NAMES,
+                    problems,
+                )
+                .known,
+            ),
             other => problems.at(other, "expected `#[case(kind = not_found)]`"),
         }
     }

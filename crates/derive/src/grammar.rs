@@ -1,13 +1,13 @@
 //! The arguments of the macros: `name`, `name = value`, nothing else.
 
-use proc_macro2::{Ident, TokenStream};
-use quote::quote;
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{Expr, ExprLit, Lit, LitStr, Path, Token};
 
-use crate::diagnostics::{Problems, unknown};
+use crate::diagnostics::{Problems, nearest, unknown};
 
 /// One argument as it was written.
 pub(crate) struct Argument {
@@ -60,7 +60,10 @@ impl Argument {
     pub(crate) fn word(&self, problems: &mut Problems, words: &[&str]) -> Option<Ident> {
         let name = &self.name;
         let Some(word) = self.value.as_ref().and_then(as_ident) else {
-            return self.mistyped(problems, words.first().copied().unwrap_or_default());
+            let quoted = self.value.as_ref().and_then(as_text);
+            let meant = words.iter().find(|word| quoted.as_deref() == Some(*word));
+            let example = meant.or(words.first()).copied().unwrap_or_default();
+            return self.mistyped(problems, example);
         };
         if words.iter().any(|known| word == known) {
             return Some(word.clone());
@@ -87,29 +90,58 @@ fn as_ident(value: &Expr) -> Option<&Ident> {
     }
 }
 
+fn as_text(value: &Expr) -> Option<String> {
+    match value {
+        Expr::Lit(ExprLit {
+            lit: Lit::Str(text),
+            ..
+        }) => Some(text.value()),
+        _ => None,
+    }
+}
+
+/// What was found in a list of arguments.
+#[derive(Default)]
+pub(crate) struct Arguments {
+    /// Those with a known name, each once.
+    pub(crate) known: Vec<Argument>,
+    /// Whether everything that is missing was left out: no syntax error or slip hides it.
+    pub(crate) readable: bool,
+}
+
+impl Arguments {
+    pub(crate) fn find(&self, name: &str) -> Option<&Argument> {
+        self.known.iter().find(|argument| argument.name == name)
+    }
+}
+
 /// Parses a list of arguments. Unknown and repeated names become problems and are left out.
 pub(crate) fn parse(
     tokens: TokenStream,
     what: &str,
     names: &[&str],
     problems: &mut Problems,
-) -> Vec<Argument> {
+) -> Arguments {
     let parser = Punctuated::<Argument, Token![,]>::parse_terminated;
     let Some(all) = problems.keep(parser.parse2(tokens)) else {
-        return Vec::new();
+        return Arguments::default();
     };
-    let mut kept: Vec<Argument> = Vec::new();
+    let mut found = Arguments {
+        known: Vec::new(),
+        readable: true,
+    };
     for argument in all {
         let name = argument.name.to_string();
         if !names.contains(&name.as_str()) {
             problems.at(&argument.name, unknown(what, &name, names));
-        } else if kept.iter().any(|seen| seen.name == argument.name) {
+            found.readable &= nearest(&name, names).is_none();
+        } else if found.find(&name).is_some() {
             problems.at(&argument.name, format!("`{name}` is given twice"));
         } else {
-            kept.push(argument);
+            found.known.push(argument);
         }
     }
-    kept
+    found
 }
 
 /// The path under which the generated code finds the plugin API.
@@ -128,13 +160,22 @@ pub(crate) fn api_of(attributes: &[syn::Attribute], owner: &str, problems: &mut 
                 continue;
             }
         };
-        for argument in parse(tokens, "argument", &["crate"], problems) {
+        for argument in parse(tokens, "argument", &["crate"], problems).known {
             if let Some(path) = argument.path(problems) {
                 api = path;
             }
         }
     }
     api
+}
+
+/// Writes a path as if it stood at `span`, so that an error in code that uses it points there.
+pub(crate) fn located(path: &Path, span: Span) -> TokenStream {
+    let relocate = |mut token: TokenTree| {
+        token.set_span(token.span().located_at(span));
+        token
+    };
+    path.to_token_stream().into_iter().map(relocate).collect()
 }
 
 /// Writes a path as text, for attributes that take one in quotes.

@@ -6,7 +6,20 @@ use serde_json::{Value, json};
 
 use crate::id::ConstToolName;
 use crate::normalise::{normalise_derived, normalise_output};
-use crate::{Arguments, ConstNeed, Effect, ErrorCase, Need, ToolDescriptor, ToolError, ToolName};
+use crate::{
+    Arguments, ConstNeed, Effect, ErrorCase, Need, ToolDescriptor, ToolError, ToolName,
+    assert_effect_allows,
+};
+
+/// What a parameter's type says about itself.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_structs, reason = "only the derive builds it")]
+pub struct Parameter {
+    /// What it needs from the host.
+    pub need: ConstNeed,
+    /// Makes the raw schema of what the model supplies, where the parameter is that.
+    pub input_schema: fn() -> Option<Value>,
+}
 
 /// What `#[tool]` read off a function; becomes its descriptor.
 #[derive(Debug)]
@@ -22,10 +35,8 @@ pub struct ToolSpec {
     pub effect: Effect,
     /// The declared idempotence.
     pub idempotent: bool,
-    /// What the parameters need.
-    pub needs: &'static [ConstNeed],
-    /// The raw input schema, where a parameter has one.
-    pub input: Option<Value>,
+    /// What the function takes.
+    pub parameters: &'static [Parameter],
     /// The raw output schema, where the result has one.
     pub output: Option<Value>,
     /// How the tool can fail.
@@ -39,12 +50,14 @@ impl ToolSpec {
     /// published as it is: the host refuses the tool when it registers, and says why.
     #[must_use]
     pub fn describe(self) -> ToolDescriptor {
-        let raw = self.input.unwrap_or_else(no_arguments_schema);
+        let raw = self.parameters.iter().find_map(|p| (p.input_schema)());
+        let raw = raw.unwrap_or_else(no_arguments_schema);
         let (input, typed) = normalise_derived(&raw).unwrap_or((raw, false));
         let name = ToolName::from(self.name);
+        let needs = (self.parameters.iter()).filter_map(|p| Need::from_const(p.need));
         let mut descriptor = ToolDescriptor::new(name, self.description.trim(), self.effect, input)
             .with_idempotent(self.idempotent)
-            .with_needs(self.needs.iter().copied().filter_map(Need::from_const))
+            .with_needs(needs)
             .with_errors(self.errors)
             .with_typed(typed);
         descriptor.title = self.title.map(str::to_owned);
@@ -77,10 +90,10 @@ pub fn expect_no_arguments(arguments: Arguments<'_>) -> Result<(), ToolError> {
     clippy::panic,
     reason = "runs in a const: the panic is the compile error"
 )]
-pub const fn takes_arguments(needs: &[ConstNeed]) -> bool {
+pub const fn takes_arguments(parameters: &[Parameter]) -> bool {
     let (mut i, mut found) = (0, 0);
-    while i < needs.len() {
-        if matches!(needs[i], ConstNeed::Arguments) {
+    while i < parameters.len() {
+        if matches!(parameters[i].need, ConstNeed::Arguments) {
             found += 1;
         }
         i += 1;
@@ -89,6 +102,18 @@ pub const fn takes_arguments(needs: &[ConstNeed]) -> bool {
         panic!("a tool takes at most one `Args<T>`: put all arguments in one struct");
     }
     found == 1
+}
+
+/// Fails the build when the declared effect contradicts a parameter.
+///
+/// # Panics
+/// At compile time only, with the contradiction as its text.
+pub const fn check_effect(effect: Effect, parameters: &[Parameter]) {
+    let mut i = 0;
+    while i < parameters.len() {
+        assert_effect_allows(effect, &[parameters[i].need]);
+        i += 1;
+    }
 }
 
 /// Returns the raw schema of what a model sends.

@@ -62,7 +62,9 @@ pub use serde_json;
 /// What the macros of this crate name; not for use by hand.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::describe::{ToolSpec, expect_no_arguments, takes_arguments};
+    pub use crate::describe::{
+        Parameter, ToolSpec, check_effect, expect_no_arguments, takes_arguments,
+    };
     pub use crate::id::ConstToolName;
     pub use crate::strict::{EnumOnly, MapOnly};
     #[cfg(feature = "linked")]

@@ -4,4 +4,6 @@ mod agreement;
 mod calls;
 mod descriptors;
 mod harness;
+mod hygiene;
 mod normalise;
+mod ui;

@@ -10,7 +10,7 @@ mod shadow;
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Data, DeriveInput, Fields};
+use syn::{Data, DeriveInput, Fields, Path};
 
 use crate::diagnostics::Problems;
 use crate::grammar;
@@ -30,9 +30,12 @@ pub(crate) fn expand_input(item: TokenStream) -> TokenStream {
     let exact = attributes::check(&input, &mut problems);
     let name = &input.ident;
     if !problems.is_empty() {
+        let dummies = dummies(&api, &input, false);
         let errors = problems.into_tokens();
-        let dummies = shadow::dummies(&api, name, false);
-        return quote! { #errors #dummies impl #api::ToolInput for #name {} };
+        let input = dummies
+            .is_some()
+            .then(|| quote!(impl #api::ToolInput for #name {}));
+        return quote!(#errors #dummies #input);
     }
     let shadow = Shadow {
         api: &api,
@@ -62,8 +65,8 @@ pub(crate) fn expand_value(item: TokenStream) -> TokenStream {
     check_generics(&input, &mut problems);
     let exact = attributes::check(&input, &mut problems);
     if !problems.is_empty() {
+        let dummies = dummies(&api, &input, true);
         let errors = problems.into_tokens();
-        let dummies = shadow::dummies(&api, &input.ident, true);
         return quote!(#errors #dummies);
     }
     let shadow = Shadow {
@@ -74,6 +77,13 @@ pub(crate) fn expand_value(item: TokenStream) -> TokenStream {
         wrapper: Wrapper::of(&input),
     };
     shadow.expand()
+}
+
+/// Stands in for the impls of a refused type; a generic one could not be named without its
+/// parameters' bounds.
+fn dummies(api: &Path, input: &DeriveInput, serialize: bool) -> Option<TokenStream> {
+    let is_plain = input.generics.params.is_empty();
+    is_plain.then(|| shadow::dummies(api, &input.ident, serialize))
 }
 
 /// The arguments of a tool are one plain object: model APIs refuse anything else.

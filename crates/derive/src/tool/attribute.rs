@@ -28,16 +28,15 @@ pub(super) struct ToolAttribute {
 }
 
 impl ToolAttribute {
-    pub(super) fn parse(tokens: TokenStream, problems: &mut Problems) -> Self {
+    /// Parses the arguments of an attribute that stands at `span`.
+    pub(super) fn parse(tokens: TokenStream, span: Span, problems: &mut Problems) -> Self {
         let mut attribute = Self::default();
         let arguments = grammar::parse(tokens, "argument of `#[tool]`", &NAMES, problems);
-        let says_effect = arguments.iter().any(|a| a.name == "effect");
-        for argument in &arguments {
+        for argument in &arguments.known {
             attribute.take(argument, problems);
         }
-        // After a syntax error nothing is known about the effect, so nothing is said.
-        if !says_effect && (problems.is_empty() || !arguments.is_empty()) {
-            problems.add(syn::Error::new(Span::call_site(), EFFECT_MISSING));
+        if arguments.find("effect").is_none() && arguments.readable {
+            problems.add(syn::Error::new(span, EFFECT_MISSING));
         }
         attribute
     }

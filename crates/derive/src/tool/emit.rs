@@ -2,8 +2,10 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
-use syn::Type;
 use syn::spanned::Spanned;
+use syn::{Path, Type};
+
+use crate::grammar::located;
 
 use super::arguments_ident;
 use super::signature::{Parameter, ToolFn};
@@ -63,16 +65,25 @@ fn checks(tool: &ToolFn) -> TokenStream {
     let api = &tool.api;
     let effect = &tool.effect;
     let arguments = tool.has_args().then(|| arguments_struct(tool));
-    let needs = extractors(tool)
-        .into_iter()
-        .map(|ty| quote_spanned!(ty.span()=> <#ty as #api::FromCall<'static>>::NEED));
-    let agree = quote_spanned! {effect.span()=>
-        const _: () = #api::assert_effect_allows(#api::Effect::#effect, __NEEDS);
+    let parameters = extractors(tool).into_iter().map(|ty| {
+        let from_call = from_call(api, &ty);
+        quote_spanned! {ty.span()=>
+            #api::__private::Parameter {
+                need: #from_call::NEED,
+                input_schema: #from_call::input_schema,
+            }
+        }
+    });
+    let agree = {
+        let api = located(api, effect.span());
+        quote_spanned! {effect.span()=>
+            const _: () = #api::__private::check_effect(#api::Effect::#effect, __PARAMETERS);
+        }
     };
     quote! {
         #arguments
-        const __NEEDS: &[#api::ConstNeed] = &[#(#needs),*];
-        const __TAKES_ARGUMENTS: bool = #api::__private::takes_arguments(__NEEDS);
+        const __PARAMETERS: &[#api::__private::Parameter] = &[#(#parameters),*];
+        const __TAKES_ARGUMENTS: bool = #api::__private::takes_arguments(__PARAMETERS);
         #agree
     }
 }
@@ -117,17 +128,13 @@ fn descriptor(tool: &ToolFn) -> TokenStream {
         effect,
         idempotent,
         name,
-        output,
         ..
     } = tool;
     let title = match &tool.title {
         Some(title) => quote!(::core::option::Option::Some(#title)),
         None => quote!(::core::option::Option::None),
     };
-    let inputs = extractors(tool).into_iter().map(
-        |ty| quote_spanned!(ty.span()=> .or_else(<#ty as #api::FromCall<'static>>::input_schema)),
-    );
-    let result = quote_spanned!(output.span()=> <#output as #api::IntoOutput>);
+    let result = into_output(tool);
     quote! {
         static DESCRIPTOR: ::std::sync::LazyLock<#api::ToolDescriptor> =
             ::std::sync::LazyLock::new(|| {
@@ -137,8 +144,7 @@ fn descriptor(tool: &ToolFn) -> TokenStream {
                     description: #description,
                     effect: #api::Effect::#effect,
                     idempotent: #idempotent,
-                    needs: __NEEDS,
-                    input: ::core::option::Option::None #(#inputs)*,
+                    parameters: __PARAMETERS,
                     output: #result::output_schema(),
                     errors: #result::error_cases(),
                 }
@@ -162,20 +168,34 @@ fn call(tool: &ToolFn, place: &Place) -> TokenStream {
     });
     let passed = tool.parameters.iter().map(|parameter| match parameter {
         Parameter::Arg { name, .. } => quote!(__args.#name),
-        Parameter::Extractor(ty) => quote_spanned! {ty.span()=>
-            <#ty as #api::FromCall<'_>>::from_call(__cx, __arguments)?
-        },
+        Parameter::Extractor(ty) => {
+            let from_call = from_call(api, ty);
+            quote_spanned!(ty.span()=> #from_call::from_call(__cx, __arguments)?)
+        }
     });
     let passed = receiver.iter().map(ToTokens::to_token_stream).chain(passed);
     let wait = tool.is_async.then(|| quote!(.await));
-    let output = &tool.output;
-    let into_output = quote_spanned!(output.span()=> #api::IntoOutput::into_output);
+    let result = into_output(tool);
     quote! {
         if !__TAKES_ARGUMENTS {
             #api::__private::expect_no_arguments(__arguments)?;
         }
         #arguments
         let __output = #callee(#(#passed),*) #wait;
-        #into_output(__output)
+        #result::into_output(__output)
     }
+}
+
+/// Writes `<Type as FromCall>`, every time alike and at the type, so that the compiler says once
+/// and in the right place that a type is no extractor.
+fn from_call(api: &Path, ty: &Type) -> TokenStream {
+    let api = located(api, ty.span());
+    quote_spanned!(ty.span()=> <#ty as #api::FromCall<'_>>)
+}
+
+/// Writes `<Type as IntoOutput>` at the type that the function returns.
+fn into_output(tool: &ToolFn) -> TokenStream {
+    let output = &tool.output;
+    let api = located(&tool.api, output.span());
+    quote_spanned!(output.span()=> <#output as #api::IntoOutput>)
 }

@@ -2,6 +2,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
+use syn::spanned::Spanned;
 use syn::{Attribute, FnArg, ImplItem, ImplItemFn, ItemImpl, Meta, Path, ReceiverKind, Type};
 
 use crate::diagnostics::Problems;
@@ -20,8 +21,8 @@ pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream 
         &["crate"],
         &mut problems,
     )
-    .iter()
-    .find_map(|argument| argument.path(&mut problems));
+    .find("crate")
+    .and_then(|argument| argument.path(&mut problems));
     let mut block: ItemImpl = match syn::parse2(item.clone()) {
         Ok(block) => block,
         Err(_) => {
@@ -41,12 +42,9 @@ pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream 
     let api = api.unwrap_or_else(grammar::default_api);
     let sound = problems.is_empty();
     let errors = problems.into_tokens();
-    // A generic block has already been refused; its dummies could not name the parameters.
-    let expansion = block
-        .generics
-        .params
-        .is_empty()
-        .then(|| emit_methods(&api, &block, &tools, sound));
+    // Nothing can stand in for the tools of a block that cannot have any.
+    let may_have_tools = block.generics.params.is_empty() && block.trait_.is_none();
+    let expansion = may_have_tools.then(|| emit_methods(&api, &block, &tools, sound));
     quote!(#errors #block #expansion)
 }
 
@@ -101,7 +99,8 @@ fn read_method(
         Meta::List(list) => list.tokens.clone(),
         _ => TokenStream::new(),
     };
-    let mut attribute = ToolAttribute::parse(tokens, problems);
+    let span = attribute.span();
+    let mut attribute = ToolAttribute::parse(tokens, span, problems);
     attribute.api = attribute.api.or_else(|| api.cloned());
     match method.sig.inputs.first() {
         Some(FnArg::Receiver(receiver))

@@ -5,7 +5,7 @@ mod emit;
 mod methods;
 mod signature;
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::ItemFn;
 
@@ -20,7 +20,7 @@ pub(crate) use self::methods::expand as expand_methods;
 /// Expands `#[tool(..)]` on a free function. The function itself stays as it was.
 pub(crate) fn expand_function(arguments: TokenStream, item: &TokenStream) -> TokenStream {
     let mut problems = Problems::default();
-    let attribute = ToolAttribute::parse(arguments, &mut problems);
+    let attribute = ToolAttribute::parse(arguments, Span::call_site(), &mut problems);
     let mut function: ItemFn = match syn::parse2(item.clone()) {
         Ok(function) => function,
         Err(_) => {

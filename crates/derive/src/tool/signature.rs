@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::format_ident;
-use syn::{Attribute, FnArg, Pat, PatType, Path, ReturnType, Safety, Signature, Type};
+use syn::{Attribute, FnArg, Pat, PatType, Path, ReturnType, Safety, Signature, Type, parse_quote};
 
 use crate::case;
 use crate::diagnostics::Problems;
@@ -46,7 +46,7 @@ impl ToolFn {
     /// Reads a function and takes from it the attributes that only the macro understands.
     pub(super) fn read(
         attribute: ToolAttribute,
-        attributes: &mut [Attribute],
+        attributes: &mut Vec<Attribute>,
         signature: &mut Signature,
         self_type: Option<&Type>,
         problems: &mut Problems,
@@ -59,23 +59,20 @@ impl ToolFn {
                 "a tool needs a doc comment: a model reads it to decide when to call the tool",
             );
         }
-        let named = |name: &str| {
-            attributes
-                .iter()
-                .filter(|a| a.path().is_ident(name))
-                .cloned()
-                .collect()
-        };
         let mut output = output_type(&signature.output);
         let mut parameters = read_parameters(signature, problems);
+        // An extractor is an owned value, whether or not the function keeps it.
+        attributes.push(parse_quote! {
+            #[allow(clippy::needless_pass_by_value, reason = "a tool's parameters are owned")]
+        });
         if let Some(self_type) = self_type {
             replace_self(self_type, &mut output, &mut parameters);
         }
         Self {
             api: attribute.api.clone().unwrap_or_else(grammar::default_api),
-            cfgs: named("cfg"),
+            cfgs: named(attributes, "cfg"),
             description: docs.text(),
-            doc_attributes: named("doc"),
+            doc_attributes: named(attributes, "doc"),
             effect: effect_variant(attribute.effect.as_ref()),
             idempotent: attribute.idempotent,
             is_async: signature.asyncness.is_some(),
@@ -97,6 +94,11 @@ impl ToolFn {
             .iter()
             .any(|p| matches!(p, Parameter::Arg { .. }))
     }
+}
+
+fn named(attributes: &[Attribute], name: &str) -> Vec<Attribute> {
+    let wanted = |a: &&Attribute| a.path().is_ident(name);
+    attributes.iter().filter(wanted).cloned().collect()
 }
 
 fn check_signature(signature: &Signature, problems: &mut Problems) {
@@ -128,7 +130,7 @@ fn check_signature(signature: &Signature, problems: &mut Problems) {
 
 fn output_type(output: &ReturnType) -> Type {
     match output {
-        ReturnType::Default => syn::parse_quote!(()),
+        ReturnType::Default => parse_quote!(()),
         ReturnType::Type(_, ty) => (**ty).clone(),
     }
 }
