@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use super::disk::{Disk, TrailDisk};
 use super::file::TrailFile;
@@ -19,6 +20,7 @@ use crate::clock::Clock;
 /// Callers hand events to a writer thread, which writes them within a few milliseconds and makes
 /// them durable within about a second; [`record_durably`](AuditSink::record_durably) waits for
 /// the disk, and many that wait share one sync. Several processes may write the same file.
+/// When events come faster than they can be written, callers wait: none is lost to haste.
 /// When the disk is full, durable records are refused, others wait in memory up to a bound, and
 /// what did not fit is counted in the trail once it can be written again. After a sync that
 /// failed nothing is called durable until the file is opened anew.
@@ -58,20 +60,20 @@ impl JsonlAudit {
     ) -> Result<Self, AuditError> {
         let path = path.as_ref();
         let disk = TrailDisk::open(path).map_err(|error| io_error("open", path, error))?;
-        Self::over(disk, path, clock, redactor)
+        Self::over((disk, path), clock, redactor, PATIENCE)
     }
 
     fn over(
-        disk: impl Disk,
-        path: &Path,
+        (disk, path): (impl Disk, &Path),
         clock: Arc<dyn Clock>,
         redactor: Redactor,
+        patience: Duration,
     ) -> Result<Self, AuditError> {
         let opened = TrailFile::open(disk, redactor.clone(), clock.now_ms());
         let file = opened
             .map_err(|error| io_error("open", path, error))?
             .map_err(|_| AuditError::NotATrail { path: path.into() })?;
-        let queue = Arc::new(Queue::new());
+        let queue = Arc::new(Queue::new(patience));
         let writer = Writer::new(Arc::clone(&queue), file, Arc::clone(&clock));
         let thread = thread::Builder::new()
             .name("keyway-audit".to_owned())
@@ -139,6 +141,9 @@ impl Drop for JsonlAudit {
     }
 }
 
+/// How long a caller waits for a writer that gets nowhere.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 impl fmt::Debug for JsonlAudit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JsonlAudit")
@@ -147,3 +152,6 @@ impl fmt::Debug for JsonlAudit {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,12 +10,11 @@ use std::time::Duration;
 use super::file::Stamped;
 use super::{AuditError, AuditHealth, Head};
 
-/// Events that wait at most; then callers wait, and after that events are counted as lost.
+/// Events that wait at most; beyond that callers wait while the writer gets somewhere, and
+/// events are counted as lost when it does not.
 pub(super) const BOUND: usize = 32 * 1024;
 /// Events at which the writer is woken before its time.
 const HIGH_WATER: usize = 4 * 1024;
-/// How long a caller waits for room while the trail is being written.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long the writer gathers events while there are some, and for how many quiet turns.
 const GATHER: (Duration, u32) = (Duration::from_millis(2), 50);
@@ -64,6 +63,8 @@ pub(super) struct Queue {
     state: Mutex<State>,
     wake: Condvar,
     room: Condvar,
+    /// How long a caller waits for a writer that gets nowhere.
+    patience: Duration,
 }
 
 struct State {
@@ -74,6 +75,8 @@ struct State {
     urgent: bool,
     /// Callers that wait for room.
     crowd: u32,
+    /// Pieces written so far: while it grows, the writer gets somewhere.
+    progress: u64,
     /// Events that the writer could not write yet.
     held: usize,
     lost: u64,
@@ -90,13 +93,14 @@ enum Writer {
 }
 
 impl Queue {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(patience: Duration) -> Self {
         let state = State {
             items: Vec::with_capacity(BOUND),
             barriers: Vec::new(),
             writer: Writer::Busy,
             urgent: false,
             crowd: 0,
+            progress: 0,
             held: 0,
             lost: 0,
             trouble: None,
@@ -106,6 +110,7 @@ impl Queue {
             state: Mutex::new(state),
             wake: Condvar::new(),
             room: Condvar::new(),
+            patience,
         }
     }
 
@@ -183,6 +188,14 @@ impl Queue {
         state.trouble = trouble;
         state.held = held;
         state.lost = state.lost.saturating_sub(reported) + lost;
+        if state.crowd > 0 {
+            self.room.notify_all();
+        }
+    }
+
+    /// Notes that a piece of the batch was written.
+    pub(super) fn advance(&self) {
+        self.lock().progress += 1;
     }
 
     /// Lets nobody wait for a writer that is gone.
@@ -193,6 +206,7 @@ impl Queue {
         state.lost += state.items.len() as u64;
         state.items.clear();
         state.barriers.clear();
+        self.room.notify_all();
     }
 
     fn urge(&self, act: impl FnOnce(&mut State)) {
@@ -210,12 +224,18 @@ impl Queue {
         }
     }
 
+    /// Waits while the writer gets somewhere; one caller finds out for all that it does not.
     fn wait_for_room<'q>(&self, mut state: MutexGuard<'q, State>) -> MutexGuard<'q, State> {
         state.crowd += 1;
-        let waited = self.room.wait_timeout_while(state, PATIENCE, |state| {
-            state.is_full() && state.trouble.is_none()
-        });
-        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        while state.is_full() && state.trouble.is_none() {
+            let progress = state.progress;
+            let waited = self.room.wait_timeout(state, self.patience);
+            let timeout;
+            (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            if timeout.timed_out() && state.progress == progress {
+                state.trouble = Some(STUCK.to_owned());
+            }
+        }
         state.crowd -= 1;
         state
     }
@@ -250,6 +270,10 @@ impl Queue {
             batch.items.append(&mut state.items);
         }
         batch.barriers.append(&mut state.barriers);
+        if state.trouble.is_some() {
+            // Until it is known to be written, a batch being tried again takes up room.
+            state.held = batch.items.len();
+        }
         batch.lost = state.lost;
         state.urgent = false;
         if state.crowd > 0 {
@@ -291,4 +315,5 @@ impl Pace {
     }
 }
 
+const STUCK: &str = "the disk does not answer";
 const GONE: &str = "its writer has stopped";

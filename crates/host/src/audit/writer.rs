@@ -24,7 +24,7 @@ pub(super) struct Writer<D: Disk> {
 }
 
 /// Events written in one piece, and batches after which all of it is made durable.
-const PIECE: usize = 4 * 1024;
+const PIECE: usize = 1024;
 const SYNC_EVERY: u32 = 512;
 
 impl<D: Disk> Writer<D> {
@@ -62,6 +62,7 @@ impl<D: Disk> Writer<D> {
     fn write(&mut self) -> io::Result<()> {
         while !self.batch.items.is_empty() {
             self.write_piece()?;
+            self.queue.advance();
         }
         self.write_loss()?;
         if self.batch.barriers.is_empty() {
