@@ -14,6 +14,11 @@ pub(crate) fn id(name: &str) -> PluginId {
     PluginId::parse(name).unwrap()
 }
 
+/// A folder for tests that write thousands of files: in memory where there is such a place.
+pub(crate) fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
+}
+
 pub(crate) fn operator() -> OperatorId {
     OperatorId::parse("olga").unwrap()
 }

@@ -12,9 +12,6 @@ use super::state::CatalogState;
 use crate::clock::Clock;
 use crate::store::{CatalogStore, StoreError};
 
-/// How often [`Catalog::run`] plans again when others change the catalog in between.
-const ATTEMPTS: usize = 64;
-
 /// Keeps the plugins that operators decided about.
 ///
 /// Readers take snapshots and never wait. A change is planned first and then applied, as a
@@ -50,7 +47,7 @@ pub trait Catalog: Send + Sync + 'static {
     /// # Errors
     /// Any [`CatalogError`].
     fn run(&self, operation: &Operation) -> Result<CatalogOperationResult, CatalogError> {
-        for _ in 1..ATTEMPTS {
+        loop {
             let outcome = self.apply(self.plan(operation)?);
             let lost = matches!(outcome, Err(CatalogError::Conflict { .. }));
             if !lost || operation.is_judgement() {
@@ -58,7 +55,6 @@ pub trait Catalog: Send + Sync + 'static {
             }
             self.refresh()?;
         }
-        self.apply(self.plan(operation)?)
     }
 }
 
@@ -100,6 +96,18 @@ impl DurableCatalog {
     }
 }
 
+impl DurableCatalog {
+    /// Where a store cannot tell what became of a change, what it holds is what happened.
+    fn settled(&self, committed: Result<(), StoreError>) -> Result<(), StoreError> {
+        if let Err(StoreError::Unsettled { .. }) = &committed
+            && let Ok(loaded) = self.store.load()
+        {
+            self.current.store(Arc::new(loaded.state));
+        }
+        committed
+    }
+}
+
 impl Catalog for DurableCatalog {
     fn snapshot(&self) -> Arc<CatalogState> {
         self.current.load_full()
@@ -120,10 +128,44 @@ impl Catalog for DurableCatalog {
             });
         }
         if plan.changes_anything() {
-            self.store.commit(plan.base_revision, &plan.next)?;
+            let committed = self.store.commit(plan.base_revision, &plan.next);
+            self.settled(committed)?;
             self.current.store(Arc::new(plan.next));
         }
         Ok(plan.result)
+    }
+
+    fn run(&self, operation: &Operation) -> Result<CatalogOperationResult, CatalogError> {
+        if operation.is_judgement() {
+            return self.apply(self.plan(operation)?);
+        }
+        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = None;
+        let mut outcome = None;
+        let transacted = self.store.transact(&mut |state| {
+            let plan = match decide(state, operation, self.clock.now_ms()) {
+                Ok(plan) => plan,
+                Err(error) => {
+                    seen = Some(state.clone());
+                    outcome = Some(Err(error));
+                    return None;
+                }
+            };
+            let next = plan.changes_anything().then(|| plan.next.clone());
+            seen = Some(plan.next);
+            outcome = Some(Ok(plan.result));
+            next
+        });
+        self.settled(transacted)?;
+        if let Some(state) = seen {
+            self.current.store(Arc::new(state));
+        }
+        // A store that never asked for the change did not make it.
+        let found = self.snapshot().revision();
+        outcome.unwrap_or(Err(CatalogError::Conflict {
+            expected: found,
+            found,
+        }))
     }
 
     fn refresh(&self) -> Result<bool, CatalogError> {

@@ -54,7 +54,8 @@ pub(super) fn cycle(
         if seen.insert(last.clone())
             && let Some(entry) = state.entry(last)
         {
-            let longer = |r: &Requirement| [path.as_slice(), &[r.plugin.clone()]].concat();
+            let longer =
+                |r: &Requirement| [path.as_slice(), std::slice::from_ref(&r.plugin)].concat();
             paths.extend(entry.requirements().iter().map(longer));
         }
     }

@@ -100,14 +100,14 @@ macro_rules! startable {
             ///
             /// # Errors
             /// [`DigestMismatch`] with the state unchanged in it for the caller to keep.
-            pub fn start(self, found: Digest) -> Result<Running, Refused<Self>> {
+            pub fn start(self, found: Digest) -> Result<Running, Box<Refused<Self>>> {
                 if found != self.subject.digest {
                     let error = DigestMismatch {
                         plugin: self.subject.plugin.clone(),
                         approved: self.subject.digest,
                         found,
                     };
-                    return Err(Refused { state: self, error });
+                    return Err(Box::new(Refused { state: self, error }));
                 }
                 Ok(Running { subject: self.subject, by: self.by })
             }

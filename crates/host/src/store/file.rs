@@ -118,6 +118,11 @@ impl FileStore {
         self.ask(action, path, DiskOp::Read { path, limit })
     }
 
+    fn lock_for_writing(&self) -> Result<DiskReply, StoreError> {
+        self.ask("create", &self.dir, DiskOp::CreateDir(&self.dir))?;
+        self.lock()
+    }
+
     fn lock(&self) -> Result<DiskReply, StoreError> {
         let path = self.dir.join("plugins.lock");
         self.ask("lock", &path, DiskOp::Lock(&path))
@@ -134,10 +139,10 @@ impl FileStore {
         }
     }
 
-    fn damaged(&self, reason: impl ToString) -> StoreError {
+    fn damaged(&self, reason: String) -> StoreError {
         StoreError::Damaged {
             path: self.path.clone(),
-            reason: reason.to_string(),
+            reason,
         }
     }
 
@@ -253,7 +258,31 @@ impl FileStore {
         Ok(vec![CatalogEvent::warning("CATALOG_SHARED", None, message)])
     }
 
-    /// Writes, renames, syncs. On failure the old file is in place.
+    fn encode(&self, state: &CatalogState) -> Result<Vec<u8>, StoreError> {
+        let bytes = format::write(state)?;
+        let (size, limit) = (bytes.len() as u64, self.limit);
+        if size > limit {
+            return Err(StoreError::TooLarge { bytes: size, limit });
+        }
+        Ok(bytes)
+    }
+
+    /// Makes this the stored catalog. On failure it is the one before.
+    fn put(
+        &self,
+        known: &mut Option<Known>,
+        bytes: Vec<u8>,
+        state: CatalogState,
+    ) -> Result<(), StoreError> {
+        self.replace(&bytes)?;
+        if let Err(error) = self.make_durable() {
+            return Err(self.roll_back(known, error));
+        }
+        *known = Some(Known { bytes, state });
+        Ok(())
+    }
+
+    /// Writes beside the file and renames over it. On failure the old file is in place.
     fn replace(&self, bytes: &[u8]) -> Result<(), StoreError> {
         let temporary = self.temporary();
         self.ask("remove", &temporary, DiskOp::Remove(&temporary))?;
@@ -324,6 +353,10 @@ impl FileStore {
     }
 }
 
+fn stored(known: Option<&Known>) -> CatalogState {
+    known.map_or_else(CatalogState::new, |known| known.state.clone())
+}
+
 fn revision(known: Option<&Known>) -> u64 {
     known.map_or(0, |known| known.state.revision())
 }
@@ -350,33 +383,35 @@ impl CatalogStore for FileStore {
             } => self.take_over(&mut known, why)?,
             Content::Intact { shared: None, .. } | Content::Missing => Vec::new(),
         };
-        let mut state = known
-            .as_ref()
-            .map_or_else(CatalogState::new, |known| known.state.clone());
+        let mut state = stored(known.as_ref());
         events.extend(state.repair());
         Ok(Loaded { state, events })
     }
 
     fn commit(&self, expected_revision: u64, next: &CatalogState) -> Result<(), StoreError> {
-        let bytes = format::write(next)?;
-        if bytes.len() as u64 > self.limit {
-            return Err(StoreError::TooLarge {
-                bytes: bytes.len() as u64,
-                limit: self.limit,
-            });
-        }
+        let bytes = self.encode(next)?;
         let mut known = self.known();
-        self.ask("create", &self.dir, DiskOp::CreateDir(&self.dir))?;
-        let _lock = self.lock()?;
+        let _lock = self.lock_for_writing()?;
         self.check_base(&mut known, expected_revision)?;
-        self.replace(&bytes)?;
-        if let Err(error) = self.make_durable() {
-            return Err(self.roll_back(&mut known, error));
-        }
-        *known = Some(Known {
-            bytes,
-            state: next.clone(),
-        });
-        Ok(())
+        self.put(&mut known, bytes, next.clone())
+    }
+
+    fn transact(
+        &self,
+        change: &mut dyn FnMut(&CatalogState) -> Option<CatalogState>,
+    ) -> Result<(), StoreError> {
+        let mut known = self.known();
+        let _lock = self.lock_for_writing()?;
+        let mut state = match self.reload(&mut known)? {
+            Content::Flawed(reason) => return Err(self.damaged(reason)),
+            Content::Missing | Content::Intact { .. } => stored(known.as_ref()),
+        };
+        // What this mends was reported when the catalog was loaded.
+        let _ = state.repair();
+        let Some(next) = change(&state) else {
+            return Ok(());
+        };
+        let bytes = self.encode(&next)?;
+        self.put(&mut known, bytes, next)
     }
 }

@@ -30,6 +30,28 @@ pub trait CatalogStore: Send + Sync + 'static {
     /// [`StoreError::Conflict`] when it has another revision, any other when it could not be
     /// made durable. In both cases the store holds what it held before.
     fn commit(&self, expected_revision: u64, next: &CatalogState) -> Result<(), StoreError>;
+
+    /// Shows the stored catalog to `change` and commits what that returns. A store that can keep
+    /// others out meanwhile should; this one tries until nobody came in between, so `change`
+    /// may be called more than once.
+    ///
+    /// # Errors
+    /// As [`CatalogStore::load`] and [`CatalogStore::commit`], but for a conflict.
+    fn transact(
+        &self,
+        change: &mut dyn FnMut(&CatalogState) -> Option<CatalogState>,
+    ) -> Result<(), StoreError> {
+        loop {
+            let state = self.load()?.state;
+            let Some(next) = change(&state) else {
+                return Ok(());
+            };
+            match self.commit(state.revision(), &next) {
+                Err(StoreError::Conflict { .. }) => {}
+                outcome => return outcome,
+            }
+        }
+    }
 }
 
 /// A catalog as it was loaded.
