@@ -74,11 +74,16 @@ impl Failure {
         self
     }
 
-    /// Says which operation on which plugin failed.
-    pub(crate) fn of(mut self, operation: &'static str, plugin: String) -> Self {
+    /// Says which operation failed.
+    pub(crate) fn during(mut self, operation: &'static str) -> Self {
         self.0.operation = Some(operation);
-        self.0.plugin.get_or_insert(plugin);
         self
+    }
+
+    /// Says which operation failed, and on which plugin where the failure does not know better.
+    pub(crate) fn of(mut self, operation: &'static str, plugin: String) -> Self {
+        self.0.plugin.get_or_insert(plugin);
+        self.during(operation)
     }
 
     /// Prints the failure and returns the exit code, 1.

@@ -76,6 +76,20 @@ impl Session {
         self.host.catalog()
     }
 
+    /// Returns how many plugins the trail knows of while the catalog is empty: it was lost.
+    pub(crate) fn lost_plugins(&self) -> Result<usize, Failure> {
+        if self.state().revision() > 0 {
+            return Ok(0);
+        }
+        let replayed = trail_in(&self.dir)?
+            .map(|trail| trail.replay())
+            .transpose()?;
+        let entries = replayed
+            .as_ref()
+            .and_then(|catalog| catalog.get("entries")?.as_object());
+        Ok(entries.map_or(0, serde_json::Map::len))
+    }
+
     /// Returns what an operator should hear about and has not heard yet.
     pub(crate) fn heard(&self) -> Vec<Heard> {
         self.ear.take()
@@ -134,9 +148,13 @@ fn operator(global: &Global) -> Result<OperatorId, Failure> {
     }
 }
 
-/// Opens the trail to read; `None` when there is none yet.
+/// Opens the trail of the state folder to read; `None` when there is none yet.
 pub(crate) fn trail(global: &Global) -> Result<Option<Trail>, Failure> {
-    let path = global.dir().join(AUDIT_FILE);
+    trail_in(&global.dir())
+}
+
+fn trail_in(dir: &Path) -> Result<Option<Trail>, Failure> {
+    let path = dir.join(AUDIT_FILE);
     if !path.exists() {
         return Ok(None);
     }

@@ -204,10 +204,6 @@ fn l05_every_problem_is_listed_at_once() {
 }
 
 #[test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "another process reads the machine's clock"
-)]
 fn l09_a_grant_that_ended_is_shown_as_such() {
     let bench = waiting();
     bench.ok("plugin approve github-tools --expires-in 7d --uses 3");

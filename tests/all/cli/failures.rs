@@ -4,42 +4,140 @@ use serde_json::json;
 
 use super::bench::{Bench, fixture, manifest};
 
+/// Runs commands that are refused and returns what a person sees of each.
+#[track_caller]
+fn transcript(bench: &Bench, commands: &[&str]) -> String {
+    let mut text = String::new();
+    for command in commands {
+        let ran = bench.run(command);
+        assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{command}: {ran:#?}");
+        text.push_str(&format!("$ keyway {command}\n{}\n", ran.err));
+    }
+    let folder = bench.path("").canonicalize().unwrap();
+    let fixtures = fixture("").display().to_string();
+    text.replace(&fixtures, "FIXTURES/")
+        .replace(&folder.display().to_string(), "FOLDER")
+}
+
 #[test]
-fn what_a_refusal_says() {
+fn refusals_of_switching() {
     let bench = Bench::with(&[
         "deepseek-llm",
         "ollama-llm",
         "http-cache",
         "feed-reader",
         "github-tools",
+        "model-gateway",
     ]);
-    let installed = fixture("deepseek-llm");
-    let again = format!("plugin install {}", installed.display());
-    let table = [
-        (
-            again.as_str(),
-            "\
-error: deepseek-llm is already installed [ALREADY_INSTALLED]
-  help: keyway plugin reload deepseek-llm
-  help: keyway plugin uninstall deepseek-llm
-",
-        ),
-        (
+    bench.ok("plugin deny model-gateway --reason unreviewed");
+    bench.ok("plugin disable feed-reader");
+    bench.ok("plugin disable http-cache");
+    let told = transcript(
+        &bench,
+        &[
             "plugin enable nobody",
-            "\
-error: nobody is not installed [PLUGIN_NOT_FOUND]
-  help: keyway plugin list
-",
+            "plugin enable No_Good",
+            "plugin enable deepseek-llm",
+            "plugin enable ollama-llm",
+            "plugin disable ollama-llm",
+            "plugin enable feed-reader",
+            "plugin enable github-tools",
+            "plugin enable model-gateway",
+            "plugin reload feed-reader",
+            "plugin clear-revocation deepseek-llm",
+        ],
+    );
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn refusals_of_installing() {
+    let bench = Bench::with(&["deepseek-llm", "plain-notes"]);
+    bench.package(
+        "self",
+        &manifest(
+            "own-tail",
+            "1.0.0",
+            &json!({ "dependencies": ["own-tail"] }),
         ),
-    ];
-    for (command, want) in table {
-        let ran = bench.run(command);
-        assert_eq!(
-            (ran.code, ran.out.as_str(), ran.err.as_str()),
-            (1, "", want),
-            "{command}"
-        );
-    }
+    );
+    bench.package(
+        "future",
+        &manifest("future", "1.0.0", &json!({ "api": ">=9, <10" })),
+    );
+    bench.package(
+        "needy",
+        &manifest("needy", "1.0.0", &json!({ "dependencies": ["ghost@^2"] })),
+    );
+    let low = json!({ "risk": "low", "capabilities": [{ "kind": "secret", "names": ["KEY"] }] });
+    bench.package("low", &manifest("low", "1.0.0", &low));
+    bench.ok("plugin revoke plain-notes --reason leaked");
+    bench.ok("plugin uninstall plain-notes");
+    let again = format!("plugin install {}", fixture("deepseek-llm").display());
+    let revoked = format!("plugin install {}", fixture("plain-notes").display());
+    let told = transcript(
+        &bench,
+        &[
+            &again,
+            &revoked,
+            "plugin install ./src/self",
+            "plugin install ./src/future",
+            "plugin install ./src/needy",
+            "plugin install ./src/low",
+            "plugin install ./src",
+            "plugin install ./nowhere",
+            "plugin install ./src/self --scope a/b/c/d",
+        ],
+    );
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn refusals_of_deciding() {
+    let bench = Bench::with(&["github-tools", "http-cache", "feed-reader"]);
+    let told = transcript(
+        &bench,
+        &[
+            "plugin approve github-tools --grant network:evil.example",
+            "plugin deny github-tools --capability nonsense",
+            "plugin ungrant github-tools secret:GITHUB_TOKEN",
+            "plugin disable http-cache",
+            "plugin uninstall http-cache",
+            "plugin drop-proposal proposal-1",
+            "plugin forget github-tools/open_pr",
+            "plugin allow not//a/tool",
+            "plugin scope http-cache a/b/c/d",
+            "plugin list --slot nowhere",
+            "call allow nothing",
+            "audit verify --against nonsense",
+        ],
+    );
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn a_look_alike_of_an_installed_plugin_is_refused() {
+    let bench = Bench::with(&["plain-notes"]);
+    bench.package("alike", &manifest("p1ain-notes", "1.0.0", &json!({})));
+    let error = bench.fails("plugin install ./src/alike", "NAME_CONFUSABLE");
+    assert!(error.contains("plain-notes"), "{error}");
+}
+
+#[test]
+fn a_plugin_that_owns_state_is_not_removed_unasked() {
+    let bench = Bench::new();
+    let owner = json!({
+        "risk": "medium",
+        "state": { "owns": true, "version": 1 },
+        "capabilities": [{ "kind": "state", "quotaBytes": 1000 }],
+    });
+    let package = bench.package("owner", &manifest("owner", "1.0.0", &owner));
+    bench.ok(&format!("plugin install {package} --approve"));
+    let before = bench.catalog_bytes();
+    let error = bench.fails("plugin uninstall owner", "STATE_UNDECIDED");
+    assert!(error.contains("--discard-state"), "{error}");
+    assert_eq!(bench.catalog_bytes(), before);
+    bench.ok("plugin uninstall owner --discard-state");
 }
 
 #[test]
@@ -90,7 +188,11 @@ fn every_command_has_an_example() {
         "plugin install",
         "plugin enable",
         "plugin disable",
-        "plugin reload",
+        "plugin drop-proposal",
+        "call",
+        "call list",
+        "call allow",
+        "call deny",
         "plugin update",
         "plugin uninstall",
         "plugin approve",

@@ -1,11 +1,19 @@
 //! The command `keyway`, run as its operators run it.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "these tests write files as others would and wait for the machine's clock"
+)]
+
+mod author;
 mod authority;
 mod bench;
+mod calls;
 mod catalog;
 mod failures;
 mod hostile;
 mod lookup;
+mod prompt;
 mod shapes;
 mod source;
 mod state;

@@ -82,6 +82,98 @@ fn c12_a_truncated_catalog_is_kept_aside_and_reported() {
 }
 
 #[test]
+fn a_lost_catalog_is_missed_and_the_trail_puts_it_back() {
+    let bench = Bench::with(&["plain-notes", "github-tools", "http-cache"]);
+    bench.ok("plugin approve github-tools --all");
+    bench.ok("plugin revoke http-cache --reason leaked");
+    let before = bench.catalog();
+    fs::remove_file(bench.path(".keyway/plugins.json")).unwrap();
+    let ran = bench.ok("plugin list");
+    let want = "\
+warning: the catalog is empty, but the trail knows of 3 plugins
+  help: to put back what the trail adds up to: keyway audit replay --json > .keyway/plugins.json
+";
+    assert_eq!(ran.err, want);
+    assert!(
+        bench
+            .fails("audit replay", "CATALOG_DIFFERS")
+            .contains("/entries")
+    );
+
+    let replayed = bench.ok("audit replay --json").out;
+    fs::write(bench.path(".keyway/plugins.json"), replayed).unwrap();
+    assert_eq!(bench.ok("plugin list").err, "");
+    assert_eq!(bench.catalog(), before);
+    bench.ok("audit replay");
+    assert_eq!(bench.status("http-cache"), "revoked");
+}
+
+#[test]
+fn a_catalog_changed_by_hand_differs_from_the_trail() {
+    let bench = Bench::with(&["plain-notes"]);
+    bench.ok("plugin disable plain-notes");
+    let mut catalog = bench.catalog();
+    catalog["entries"]["plain-notes"]["enabled"] = json!(true);
+    fs::write(bench.path(".keyway/plugins.json"), catalog.to_string()).unwrap();
+    let error = bench.fails("audit replay", "CATALOG_DIFFERS");
+    assert!(
+        error.contains("they differ at /entries/plain-notes/enabled"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_changed_trail_is_found_out() {
+    let bench = Bench::with(&["plain-notes"]);
+    let verified = bench.ok("audit verify").out;
+    let head = verified
+        .lines()
+        .find_map(|line| line.strip_prefix("Head: "))
+        .unwrap();
+    bench.ok("plugin disable plain-notes");
+    bench.ok(&format!("audit verify --against {head}"));
+
+    let path = bench.path(".keyway/audit.jsonl");
+    let trail = fs::read_to_string(&path).unwrap();
+    fs::write(&path, trail.replacen("plain-notes", "plain-moles", 1)).unwrap();
+    bench.fails("audit verify", "AUDIT_BROKEN");
+
+    // The end cut off: whole by itself, found out with the head that was noted.
+    let first = trail.lines().next().unwrap();
+    fs::write(&path, format!("{first}\n")).unwrap();
+    bench.ok("audit verify");
+    bench.fails(&format!("audit verify --against {head}"), "AUDIT_BROKEN");
+}
+
+#[test]
+fn the_trail_is_listed_and_filtered() {
+    let bench = Bench::with(&["plain-notes", "http-cache"]);
+    let all = bench.ok("audit").out;
+    assert!(all.lines().all(|line| line.contains(" 20")), "{all}");
+    assert!(
+        all.contains("by=olive") && all.contains("operation=install"),
+        "{all}"
+    );
+    let one = bench.ok("audit --plugin http-cache").out;
+    assert!(
+        one.contains("http-cache") && !one.contains("plain-notes"),
+        "{one}"
+    );
+    assert_eq!(bench.ok("audit list --limit 2").out.lines().count(), 2);
+    assert_eq!(
+        bench.json("audit list --limit 3").as_array().unwrap().len(),
+        3
+    );
+    assert_eq!(bench.ok("audit --plugin nobody").out, "");
+    let report = bench.json("audit verify");
+    assert_eq!(report["success"], true);
+    assert_eq!(
+        report["records"].as_u64().unwrap(),
+        all.lines().count() as u64
+    );
+}
+
+#[test]
 fn a_dry_run_says_what_would_happen_and_changes_nothing() {
     let bench = Bench::with(&["grok-llm@builtin", "http-cache", "feed-reader"]);
     let install = format!("plugin install {}", fixture("deepseek-llm").display());

@@ -5,6 +5,7 @@
 
 mod audit;
 mod author;
+mod call;
 mod plugin;
 mod value;
 
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use audit::{AuditCommand, AuditListArgs};
 pub(crate) use author::{CheckArgs, NewArgs};
+pub(crate) use call::{CallArgs, CallCommand};
 pub(crate) use plugin::{
     AllowArgs, ApproveArgs, Change, DenyArgs, InstallArgs, ListArgs, PluginArgs, PluginCommand,
     ProposeArgs, RevokeArgs, ScopeArgs, UninstallArgs, UpdateArgs,
@@ -27,6 +29,7 @@ Start here:
   keyway plugin approve NAME             let it run with what it requires
   keyway plugin info NAME                everything known about one plugin
   keyway plugin revoke NAME --reason R   stop it for good
+  keyway call list                       calls of agents that wait for your answer
   keyway audit                           what happened, who did it
   keyway new my-plugin                   start writing a plugin
   keyway check ./my-plugin               check a package as strictly as it gets
@@ -75,6 +78,9 @@ pub(crate) enum Command {
     /// Manage plugins: list, install, approve, enable, revoke and more.
     #[command(visible_alias = "plugins")]
     Plugin(PluginArgs),
+    /// Answer calls of agents that wait for an operator.
+    #[command(visible_alias = "calls")]
+    Call(CallArgs),
     /// Show and verify the record of what happened.
     #[command(after_help = audit::EXAMPLES)]
     Audit {

@@ -4,6 +4,7 @@ use keyway_host::audit::{Change, Filter, Head, Record, Trail};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::put_back;
 use crate::args::{AuditCommand, AuditListArgs, Global};
 use crate::failure::Failure;
 use crate::output;
@@ -115,5 +116,6 @@ fn replay(trail: Option<&Trail>, global: &Global) -> Result<(), Failure> {
         .fold(failure, |failure, place| {
             failure.detail(format!("they differ at {place}"))
         })
-        .hint("somebody changed the catalog file by hand, or put an older one in its place"))
+        .hint("somebody changed the catalog file by hand, or put another one in its place")
+        .hint(put_back(session.dir())))
 }

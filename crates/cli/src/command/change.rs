@@ -68,7 +68,12 @@ fn made(session: &Session, change: Change, mode: Mode) -> Result<Operation, Fail
     }
 }
 
-fn carry_out(session: &Session, operation: &Operation, mode: Mode) -> Result<(), Failure> {
+/// Plans an operation or carries it out, and says what happened.
+pub(super) fn carry_out(
+    session: &Session,
+    operation: &Operation,
+    mode: Mode,
+) -> Result<(), Failure> {
     if mode.dry_run {
         return show_plan(session, operation, mode);
     }

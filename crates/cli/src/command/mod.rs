@@ -2,11 +2,13 @@
 
 mod audit;
 mod author;
+mod call;
 mod change;
 mod install;
 mod operation;
 mod query;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::CommandFactory;
@@ -31,6 +33,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         None => overview(),
         Some(Command::Plugin(args)) => plugin(&cli.global, args)?,
+        Some(Command::Call(args)) => call::run(&cli.global, args)?,
         Some(Command::Audit { command, list }) => audit::run(&cli.global, command, list)?,
         Some(Command::New(args)) => return author::new(args, as_json),
         Some(Command::Check(args)) => return author::check_package(&args, as_json),
@@ -42,9 +45,29 @@ fn overview() {
     output::line(Cli::command().render_help().ansi());
 }
 
-fn plugin(global: &Global, args: PluginArgs) -> Result<(), Failure> {
+/// Opens the state folder and says what had to be repaired, or is lost.
+fn open(global: &Global) -> Result<Session, Failure> {
     let session = Session::open(global)?;
     session.heard().iter().for_each(output::heard);
+    // A trail that cannot be read is reported by the commands that are about it.
+    let lost = session.lost_plugins().unwrap_or(0);
+    if lost > 0 {
+        output::warning(format_args!(
+            "the catalog is empty, but the trail knows of {lost} plugins"
+        ));
+        output::help(put_back(session.dir()));
+    }
+    Ok(session)
+}
+
+/// Says how to restore a catalog from the trail.
+fn put_back(dir: &Path) -> String {
+    let file = output::shown(&dir.join("plugins.json").to_string_lossy());
+    format!("to put back what the trail adds up to: keyway audit replay --json > {file}")
+}
+
+fn plugin(global: &Global, args: PluginArgs) -> Result<(), Failure> {
+    let session = open(global)?;
     let mode = Mode {
         json: global.json,
         dry_run: args.dry_run || matches!(args.command, PluginCommand::Plan { .. }),

@@ -1,5 +1,6 @@
 //! Values as text for people. Nothing here reads or decides.
 
+mod call;
 mod info;
 mod list;
 mod record;
@@ -8,6 +9,7 @@ mod status;
 mod table;
 mod time;
 
+pub(crate) use call::calls;
 pub(crate) use info::{grants, info};
 pub(crate) use list::{list, proposals};
 pub(crate) use record::record;

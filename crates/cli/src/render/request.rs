@@ -10,16 +10,16 @@ pub(crate) fn asks(candidate: &Candidate) -> Vec<String> {
     let (manifest, declared) = (&candidate.manifest, &candidate.declared);
     let risk = declared
         .risk
-        .map(|risk| format!(", risk {risk}"))
+        .map(|risk| format!(" (risk: {risk})"))
         .unwrap_or_default();
     let mut lines = vec![format!(
         "{} {}{risk} asks to:",
         manifest.name, manifest.version
     )];
     if let Some(launch) = &declared.launch {
-        lines.push(format!("run {}", shown(launch)));
+        lines.push(format!("run code: {}", shown(launch)));
     } else if declared.has_code {
-        lines.push("run its MCP servers".to_owned());
+        lines.push("run code: its MCP servers".to_owned());
     }
     for request in &declared.requests {
         let need = need(request);
