@@ -132,7 +132,7 @@ impl<'a> Draft<'a> {
     pub(super) fn stop_dependents(&mut self, plugin: &PluginId, why: &str) -> Vec<PluginId> {
         let dependents = self.next.dependents_first(plugin);
         for dependent in &dependents {
-            let reason = format!("it needs {plugin}: {why}");
+            let reason = format!("it needs {plugin} ({why})");
             self.switch_off(dependent, Some(reason.clone()));
             let message = format!("{dependent} was disabled: {reason}");
             let event = CatalogEvent::warning("DEPENDENT_DISABLED", Some(dependent), message);

@@ -143,7 +143,7 @@ pub(super) fn disable(
     if !cascade {
         refuse_needed(draft, plugin)?;
     }
-    let also = draft.stop_dependents(plugin, "it was disabled");
+    let also = draft.stop_dependents(plugin, "disabled");
     let slot = draft.next.slot_assignments.iter();
     let held = slot
         .filter(|(_, holder)| *holder == plugin)
