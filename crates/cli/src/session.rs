@@ -9,7 +9,7 @@ mod trail;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use keyway_host::audit::{AuditSink, Trail};
+use keyway_host::audit::{AuditSink, Filter, Record, Trail};
 use keyway_host::catalog::{Candidate, CatalogEntry, CatalogError, CatalogState, Operation, Plan};
 use keyway_host::clock::{Clock, SystemClock};
 use keyway_host::limits::Limits;
@@ -88,6 +88,15 @@ impl Session {
             .as_ref()
             .and_then(|catalog| catalog.get("entries")?.as_object());
         Ok(entries.map_or(0, serde_json::Map::len))
+    }
+
+    /// Returns the last time a plugin failed, as the trail has it.
+    pub(crate) fn last_failure(&self, plugin: &PluginId) -> Result<Option<Record>, Failure> {
+        let filter = Filter::new().plugin(plugin.as_str()).event("plugin_failed");
+        let Some(trail) = trail_in(&self.dir)? else {
+            return Ok(None);
+        };
+        Ok(trail.last(1, &filter)?.pop())
     }
 
     /// Returns what an operator should hear about and has not heard yet.

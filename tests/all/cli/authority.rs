@@ -229,7 +229,14 @@ fn l13_an_update_that_asks_for_more_waits_with_a_diff_and_one_that_asks_for_less
     bench.ok(&format!("plugin install {package} --approve"));
 
     bench.package("fetcher", &asks_for(&["a.example", "b.example"], "1.1.0"));
-    bench.ok("plugin reload fetcher");
+    let ran = bench.ok("plugin reload fetcher");
+    let want = "fetcher 1.1.0 waits for approval: + network:b.example. Version 1.0.0 goes on.\n";
+    assert_eq!(ran.out, want);
+    assert!(
+        ran.err
+            .contains("warning: fetcher 1.1.0: + network:b.example\n"),
+        "{ran:#?}"
+    );
     let info = bench.ok("plugin info fetcher").out;
     assert!(info.contains("Version: 1.0.0\n"), "{info}");
     assert!(info.contains("Pending update: 1.1.0"), "{info}");
@@ -252,13 +259,34 @@ fn l13_an_update_that_asks_for_more_waits_with_a_diff_and_one_that_asks_for_less
 }
 
 #[test]
-fn an_mcp_server_is_code_to_run() {
+fn an_mcp_server_is_code_to_run_and_another_one_waits_again() {
     let bench = Bench::new();
     let package = bench.package("servers", &manifest("servers", "1.0.0", &json!({})));
-    let servers = json!({ "mcpServers": { "x": { "type": "stdio", "command": "./x" } } });
-    std::fs::write(bench.path(&package).join("mcp.json"), servers.to_string()).unwrap();
-    bench.ok(&format!("plugin install {package}"));
+    let write = |command: &str| {
+        let servers = json!({ "mcpServers": { "x": { "type": "stdio", "command": command } } });
+        std::fs::write(bench.path(&package).join("mcp.json"), servers.to_string()).unwrap();
+    };
+    write("./x");
+    let ran = bench.ok(&format!("plugin install {package}"));
+    assert!(
+        ran.err.contains("run code: mcp:x runs \"./x\"\n"),
+        "{ran:#?}"
+    );
     assert_eq!(bench.status("servers"), "pending");
+    bench.ok("plugin approve servers");
+    assert_eq!(bench.status("servers"), "enabled");
+
+    write("./y");
+    let ran = bench.ok("plugin reload servers");
+    assert!(
+        ran.out.contains("+ contributes mcp:x runs \"./y\""),
+        "{ran:#?}"
+    );
+    let info = bench.ok("plugin info servers").out;
+    assert!(
+        info.contains("\nmcp:x runs \"./x\"\n") && info.contains("Pending update"),
+        "{info}"
+    );
 }
 
 #[test]

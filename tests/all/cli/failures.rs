@@ -220,6 +220,28 @@ fn every_command_has_an_example() {
     }
 }
 
+/// The README names every command that the help names.
+#[test]
+fn the_readme_names_every_command() {
+    let readme = include_str!("../../../crates/cli/README.md");
+    let bench = Bench::new();
+    for group in ["plugin", "call", "audit"] {
+        let help = bench.ok(&format!("{group} --help")).out;
+        let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+        for line in commands.take_while(|line| !line.is_empty()) {
+            let command = line.split_whitespace().next().unwrap();
+            let is_named = readme.lines().any(|line| {
+                line.starts_with("| `")
+                    && line.split_once(" |").is_some_and(|(cell, _)| {
+                        cell.contains(&format!("`{command}"))
+                            || cell.contains(&format!(" {command}"))
+                    })
+            });
+            assert!(is_named || command == "help", "{group} {command}");
+        }
+    }
+}
+
 #[test]
 fn a_failure_in_json_has_the_fixed_keys() {
     let bench = Bench::with(&["deepseek-llm", "ollama-llm"]);

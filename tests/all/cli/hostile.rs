@@ -192,6 +192,38 @@ fn s_e_a_manifest_that_is_not_a_regular_file_is_refused() {
     bench.ok("plugin install ./src/odd");
 }
 
+/// Neither the servers nor the skills of a package are taken from somewhere else.
+#[cfg(unix)]
+#[test]
+fn s_e_a_link_out_of_the_package_is_refused() {
+    use std::os::unix::fs::symlink;
+    let bench = Bench::new();
+    fs::create_dir_all(bench.path("outside/skills/s")).unwrap();
+    fs::write(bench.path("outside/skills/s/SKILL.md"), "text").unwrap();
+    fs::write(bench.path("outside/mcp.json"), "{}").unwrap();
+    for name in ["skills", "mcp.json"] {
+        let package = bench.package(name, &manifest("p", "1.0.0", &json!({})));
+        symlink(
+            bench.path("outside").join(name),
+            bench.path(&package).join(name),
+        )
+        .unwrap();
+        let error = bench.fails(&format!("plugin install {package}"), "PACKAGE_UNREADABLE");
+        assert!(error.contains("symbolic link"), "{error}");
+    }
+    // Control: the same content inside the package installs and is named.
+    let package = bench.package("inside", &manifest("p", "1.0.0", &json!({})));
+    fs::create_dir_all(bench.path(&package).join("skills/s")).unwrap();
+    fs::write(bench.path(&package).join("skills/s/SKILL.md"), "text").unwrap();
+    bench.ok(&format!("plugin install {package}"));
+    assert!(
+        bench
+            .ok("plugin info p")
+            .out
+            .contains("\nContributes:\nskill:s\n")
+    );
+}
+
 #[test]
 fn a_manifest_over_the_limit_is_refused_unread() {
     let bench = Bench::new();

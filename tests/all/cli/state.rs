@@ -2,7 +2,10 @@
 
 use std::fs;
 use std::process::Stdio;
+use std::sync::Arc;
 
+use keyway_host::audit::{AuditEvent, AuditSink, JsonlAudit, Redactor};
+use keyway_host::clock::SystemClock;
 use serde_json::json;
 
 use super::bench::{Bench, fixture, manifest};
@@ -79,6 +82,26 @@ fn c12_a_truncated_catalog_is_kept_aside_and_reported() {
         .file_name()
         .unwrap();
     assert!(ran.err.contains(name.to_str().unwrap()), "{ran:#?}");
+}
+
+/// What a running host recorded about a plugin is there for the operator who asks.
+#[test]
+fn info_tells_the_last_failure() {
+    let bench = Bench::with(&["plain-notes"]);
+    let trail = bench.path(".keyway/audit.jsonl");
+    let audit = JsonlAudit::open(trail, Arc::new(SystemClock::new()), Redactor::new()).unwrap();
+    for reason in ["first", "it hung\u{1b}[2J"] {
+        audit.record(AuditEvent::PluginFailed {
+            plugin: "plain-notes".parse().unwrap(),
+            stage: "start".into(),
+            reason: reason.into(),
+        });
+    }
+    audit.flush().unwrap();
+    let info = bench.ok("plugin info plain-notes").out;
+    let line = info.lines().next_back().unwrap();
+    assert!(line.starts_with("Last failure: 2"), "{info}");
+    assert!(line.ends_with(" at start: it hung\\u{1b}[2J"), "{line}");
 }
 
 #[test]

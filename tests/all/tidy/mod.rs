@@ -1,4 +1,1 @@
-//! Rules about the repository itself that no lint checks.
-
-mod arrows;
-mod files;
+//! Behaviour of: tidy.

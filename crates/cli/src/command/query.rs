@@ -45,6 +45,10 @@ pub(super) fn info(session: &Session, name: &str, mode: Mode) -> Result<(), Fail
         return output::json(&*entry);
     }
     output::line(render::info(&session.state(), &entry, session.now_ms()));
+    // A broken trail is a matter of `audit verify`, not of this command.
+    if let Ok(Some(failure)) = session.last_failure(&entry.manifest.name) {
+        output::line(render::failure(&failure));
+    }
     Ok(())
 }
 

@@ -12,5 +12,5 @@ mod time;
 pub(crate) use call::calls;
 pub(crate) use info::{grants, info};
 pub(crate) use list::{list, proposals};
-pub(crate) use record::record;
+pub(crate) use record::{failure, record};
 pub(crate) use request::asks;

@@ -1,5 +1,6 @@
 //! One line for each audit event.
 
+use keyway_host::audit::{AuditEvent, Record};
 use serde_json::Value;
 
 use super::time::utc;
@@ -20,6 +21,17 @@ pub(crate) fn record(seq: u64, at_ms: i64, kind: &str, fields: &Value) -> String
         line.push_str(&format!(" {}={}", shown(key), shown(&text)));
     }
     line
+}
+
+/// Writes `Last failure: 2026-02-10T14:30:00Z at start: …`.
+pub(crate) fn failure(record: &Record) -> String {
+    let at = utc(record.at_ms);
+    match &record.event {
+        AuditEvent::PluginFailed { stage, reason, .. } => {
+            format!("Last failure: {at} at {}: {}", shown(stage), shown(reason))
+        }
+        _ => format!("Last failure: {at}"),
+    }
 }
 
 fn is_word(text: &str) -> bool {

@@ -18,9 +18,12 @@ pub(crate) fn asks(candidate: &Candidate) -> Vec<String> {
     )];
     if let Some(launch) = &declared.launch {
         lines.push(format!("run code: {}", shown(launch)));
-    } else if declared.has_code {
-        lines.push("run code: its MCP servers".to_owned());
     }
+    let servers = declared
+        .contributions
+        .iter()
+        .filter(|word| word.starts_with("mcp:"));
+    lines.extend(servers.map(|server| format!("run code: {}", shown(server))));
     for request in &declared.requests {
         let need = need(request);
         lines.extend(tags_of(request).map(|tag| format!("use {tag} [{need}]{}", reason(request))));
