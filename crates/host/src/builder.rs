@@ -329,6 +329,7 @@ impl HostBuilder {
                 notices,
                 digest: Digest::of(text.as_bytes()),
                 has_mcp: false,
+                brings: Vec::new(),
             };
             found.push(Found {
                 package,

@@ -178,8 +178,8 @@ impl Engine {
             tag: tag.to_owned(),
             caller: caller.scope().clone(),
         };
-        match self.run_recorded(&operation) {
-            Ok(()) => {
+        match self.catalog.run(&operation) {
+            Ok(_) => {
                 crate::host::refresh_holdings(self, plugin);
                 Ok(())
             }

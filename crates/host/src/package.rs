@@ -3,6 +3,8 @@
 //! Every file is read once through one handle, so that what is hashed is what is parsed. A file
 //! that is a symbolic link, a device, a pipe or too large is refused before it is read (T17).
 
+mod brings;
+
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -38,6 +40,8 @@ pub struct Package {
     pub digest: Digest,
     /// Whether it brings MCP servers, which are code to run.
     pub has_mcp: bool,
+    /// Its MCP servers and skills, one word each, as contributions name them.
+    pub brings: Vec<String>,
 }
 
 /// Says why a package could not be read.
@@ -111,9 +115,14 @@ impl Package {
             Manifest::parse(&bytes).map_err(|source| PackageError::Manifest { path, source })?;
         let has_mcp = fs::symlink_metadata(folder.join(MCP_FILE)).is_ok();
         let mut lines = vec![(MANIFEST_FILE.to_owned(), Digest::of(&bytes))];
-        for path in files_that_count(&folder, &manifest)? {
+        let files = files_that_count(&folder, &manifest)?;
+        let mut brings = brings::skills(&folder.join(SKILLS_FOLDER));
+        for path in files {
             let bytes = read_regular(&path, FILE_MAX).map_err(|e| unreadable(&path, e))?;
             let name = path.strip_prefix(&folder).unwrap_or(&path);
+            if name == Path::new(MCP_FILE) {
+                brings.extend(brings::servers(&bytes));
+            }
             lines.push((name.to_string_lossy().into_owned(), Digest::of(&bytes)));
         }
         let digest = digest_of(lines);
@@ -123,6 +132,7 @@ impl Package {
             notices,
             digest,
             has_mcp,
+            brings,
         })
     }
 
@@ -130,7 +140,9 @@ impl Package {
     #[must_use]
     pub fn candidate(&self) -> Candidate {
         let path = self.folder.to_string_lossy();
-        let candidate = Candidate::new(&self.manifest, self.digest).with_source_path(path);
+        let candidate = Candidate::new(&self.manifest, self.digest)
+            .with_source_path(path)
+            .with_contributions(self.brings.iter().cloned());
         if self.has_mcp {
             candidate.with_code()
         } else {
@@ -168,8 +180,13 @@ fn files_that_count(folder: &Path, manifest: &Manifest) -> Result<Vec<PathBuf>, 
         }
     }
     let skills = folder.join(SKILLS_FOLDER);
-    if skills.is_dir() {
-        walk(&skills, &mut files)?;
+    match fs::symlink_metadata(&skills) {
+        Ok(found) if found.is_symlink() => {
+            let link = io::Error::new(io::ErrorKind::InvalidInput, "it is a symbolic link");
+            return Err(unreadable(&skills, link));
+        }
+        Ok(found) if found.is_dir() => walk(&skills, &mut files)?,
+        _ => {}
     }
     Ok(files)
 }

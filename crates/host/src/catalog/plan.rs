@@ -102,9 +102,12 @@ impl Plan {
         self.next.revision() != self.base_revision
     }
 
-    /// Fills the measured downtime into the message of a reload.
+    /// Fills the measured downtime into the message of a reload, unless the new version waits.
     pub fn note_downtime(&mut self, ms: u64) {
+        let entry = self.result.new_state.as_ref();
+        let waits = entry.is_some_and(|entry| entry.keyway.pending_update.is_some());
         if self.result.operation == OperationKind::Reload
+            && !waits
             && let Some(plugin) = self.result.plugin_id.as_ref()
         {
             self.result.message = format!("Reloaded {plugin}. Downtime: {ms}ms.");

@@ -34,14 +34,18 @@ impl Engine {
             serde_json::from_str(&call.arguments).map_err(CallError::not_json)?;
         let question = question(call, &arguments);
         let given = call.arguments.clone().into_owned();
-        if self.session().contains(&session_key(&question)) || self.spend_answer(&question)? {
+        if self.session().contains(&session_key(&question)) || self.spend_answer(&question).await? {
             return Ok(Consent::Given(given));
         }
-        let request = self.ask(&question, arguments);
+        let request = self.ask(&question, arguments).await?;
         self.decide(call, question, request, given).await
     }
 
-    fn ask(&self, question: &CallQuestion, arguments: Value) -> ApprovalRequest {
+    async fn ask(
+        &self,
+        question: &CallQuestion,
+        arguments: Value,
+    ) -> Result<ApprovalRequest, CallError> {
         let request = ApprovalRequest {
             id: ApprovalId::fresh(),
             at_ms: self.now_ms(),
@@ -59,7 +63,7 @@ impl Engine {
             asked: vec![question.tool.to_string()],
             digest: question.definition,
         });
-        request
+        Ok(request)
     }
 
     async fn decide(
@@ -84,7 +88,7 @@ impl Engine {
                 .map_err(CallError::Failed),
             Decision::Deny { reason } => Err(CallError::refused_by_operator(call.tool, &reason)),
             Decision::Later => {
-                let id = self.keep(&question)?;
+                let id = self.keep(&question).await?;
                 Ok(Consent::Pending(Box::new(ApprovalRequest {
                     id,
                     ..request
@@ -112,12 +116,13 @@ impl Engine {
     }
 
     /// Keeps the question in the catalog, so that it outlives the host.
-    fn keep(&self, question: &CallQuestion) -> Result<ApprovalId, CallError> {
-        let operation = Operation::AskCall {
-            question: question.clone(),
-        };
-        self.run_recorded(&operation)
-            .map_err(|why| CallError::not_kept(question, &why))?;
+    async fn keep(&self, question: &CallQuestion) -> Result<ApprovalId, CallError> {
+        let result = self
+            .run_on_catalog(Operation::AskCall {
+                question: question.clone(),
+            })
+            .await;
+        result.map_err(|why| CallError::not_kept(&question.tool.to_string(), &why))?;
         let state = self.catalog.snapshot();
         let kept = &state.keyway.call_approvals;
         let mine = kept
@@ -128,7 +133,7 @@ impl Engine {
     }
 
     /// Takes one use off an operator's earlier yes to exactly this call.
-    fn spend_answer(&self, question: &CallQuestion) -> Result<bool, CallError> {
+    async fn spend_answer(&self, question: &CallQuestion) -> Result<bool, CallError> {
         let state = self.catalog.snapshot();
         let judged_ms = state.judged_ms(self.now_ms());
         let kept = &state.keyway.call_approvals;
@@ -143,11 +148,21 @@ impl Engine {
             .as_ref()
             .is_some_and(|answer| answer.uses_left.is_some());
         if is_counted {
-            let operation = Operation::SpendCall { id: id.clone() };
-            self.run_recorded(&operation)
-                .map_err(|why| CallError::not_kept(question, &why))?;
+            let spent = self
+                .run_on_catalog(Operation::SpendCall { id: id.clone() })
+                .await;
+            spent.map_err(|why| CallError::not_kept(&question.tool.to_string(), &why))?;
         }
         Ok(true)
+    }
+
+    async fn run_on_catalog(&self, operation: Operation) -> Result<(), String> {
+        let catalog = std::sync::Arc::clone(&self.catalog);
+        let task = tokio::task::spawn_blocking(move || catalog.run(&operation));
+        match task.await {
+            Ok(result) => result.map(drop).map_err(|e| e.to_string()),
+            Err(join) => Err(join.to_string()),
+        }
     }
 }
 

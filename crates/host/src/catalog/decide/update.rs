@@ -142,7 +142,8 @@ fn replace(
     let old = draft.entry(plugin)?.manifest.version.clone();
     let new = &candidate.manifest.version;
     for line in &diff {
-        let event = CatalogEvent::warning("UPDATE_PENDING", Some(plugin), line.clone());
+        let message = format!("{plugin} {new}: {line}");
+        let event = CatalogEvent::warning("UPDATE_PENDING", Some(plugin), message);
         draft.events.push(event);
     }
     Ok(Replaced::Waits(format!(
