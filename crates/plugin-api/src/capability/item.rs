@@ -229,7 +229,7 @@ fn host_covers(wide: &str, narrow: &str) -> bool {
     let inner = narrow.strip_prefix("*.").unwrap_or(narrow);
     inner
         .strip_suffix(domain)
-        .is_some_and(|front| front.len() > 1 && front.ends_with('.'))
+        .is_some_and(|front| front.ends_with('.'))
 }
 
 fn canonical_method(method: &str) -> Result<String, &'static str> {
