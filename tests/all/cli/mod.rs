@@ -6,6 +6,7 @@
 )]
 
 mod author;
+mod author_kit;
 mod authority;
 mod bench;
 mod calls;

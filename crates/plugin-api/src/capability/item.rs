@@ -1,8 +1,8 @@
 //! One item of a constraint: a host, a path, a name. Each kind has a canonical form, and two
 //! items of a kind are either nested or disjoint.
 
+use core::net::Ipv4Addr;
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
 
 use crate::{AgentId, PluginId, ToolName};
 
