@@ -3,11 +3,12 @@
 //! The order makes a failed start harmless: the new instance runs before anything is written, the
 //! catalog is written before anything is visible, and the old instance goes last (settlement 7).
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use keyway_plugin_api::PluginId;
+use keyway_plugin_api::{PluginId, ToolName};
 use tokio::sync::MutexGuard;
 
 use super::live::{self, Live, Prepared};
@@ -15,8 +16,8 @@ use super::trail::Noted;
 use super::{Host, HostError, holdings};
 use crate::audit::AuditEvent;
 use crate::catalog::{
-    CatalogError, CatalogOperationResult, Operation, OperationKind, Plan, ReloadStage,
-    SlotCollision,
+    CatalogEntry, CatalogError, CatalogOperationResult, Operation, OperationKind, Plan,
+    ReloadStage, SlotCollision,
 };
 use crate::package::Package;
 use crate::runtime::StartError;
@@ -33,6 +34,15 @@ pub struct OperationReport {
     pub collision: Option<SlotCollision>,
 }
 
+/// How far an operation reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// The catalog only; what it says runs is started later.
+    Catalog,
+    /// The instances that run, too.
+    Instances,
+}
+
 type Lives<'a> = MutexGuard<'a, std::collections::BTreeMap<PluginId, Live>>;
 
 /// How often an operation is planned again when others change the catalog in between.
@@ -44,8 +54,25 @@ impl Host {
     /// # Errors
     /// [`HostError`]; nothing was changed then.
     pub async fn run(&self, operation: &Operation) -> Result<OperationReport, HostError> {
+        self.run_as(operation, self.reach()).await
+    }
+
+    /// How far operations reach: into what runs, once the host has started.
+    fn reach(&self) -> Reach {
+        if self.is_started() {
+            Reach::Instances
+        } else {
+            Reach::Catalog
+        }
+    }
+
+    pub(super) async fn run_as(
+        &self,
+        operation: &Operation,
+        reach: Reach,
+    ) -> Result<OperationReport, HostError> {
         for _ in 1..ATTEMPTS {
-            let result = self.apply(self.plan(operation)?).await;
+            let result = self.apply_as(self.plan(operation)?, reach).await;
             let lost = matches!(
                 result,
                 Err(HostError::Catalog(CatalogError::Conflict { .. }))
@@ -55,7 +82,7 @@ impl Host {
             }
             self.refresh().await?;
         }
-        self.apply(self.plan(operation)?).await
+        self.apply_as(self.plan(operation)?, reach).await
     }
 
     /// Carries out a plan, whole or not at all.
@@ -64,10 +91,14 @@ impl Host {
     /// [`HostError`]; nothing was changed then. [`CatalogError::Conflict`] when the catalog
     /// changed since the plan was made.
     pub async fn apply(&self, plan: Plan) -> Result<OperationReport, HostError> {
+        self.apply_as(plan, self.reach()).await
+    }
+
+    async fn apply_as(&self, plan: Plan, reach: Reach) -> Result<OperationReport, HostError> {
         let lives = self.live.lock().await;
         let before = self.engine.catalog.snapshot();
         let noted = Noted::of(&plan, &before, &self.operator);
-        let prepared = self.prepare_all(&plan).await?;
+        let prepared = self.prepare_all(&plan, reach).await?;
         let written = match &noted {
             Some(noted) if plan.changes_anything() => noted.intend(&self.engine).await,
             _ => Ok(()),
@@ -79,16 +110,16 @@ impl Host {
         self.commit(lives, plan, noted, prepared).await
     }
 
-    async fn prepare_all(&self, plan: &Plan) -> Result<Vec<Prepared>, HostError> {
+    async fn prepare_all(&self, plan: &Plan, reach: Reach) -> Result<Vec<Prepared>, HostError> {
         let mut prepared = Vec::new();
-        if !self.is_started() {
+        if reach == Reach::Catalog {
             return Ok(prepared);
         }
         for plugin in plan.starts() {
             let Some(entry) = plan.next().entry(plugin) else {
                 continue;
             };
-            match self.prepare(entry).await {
+            match self.prepare_pinned(entry).await {
                 Ok(ready) => prepared.push(ready),
                 Err(error) => {
                     self.discard(prepared).await;
@@ -97,6 +128,25 @@ impl Host {
             }
         }
         Ok(prepared)
+    }
+
+    /// Starts an instance whose tools are the ones that were approved, where they are known.
+    async fn prepare_pinned(&self, entry: &CatalogEntry) -> Result<Prepared, StartError> {
+        let ready = self.prepare(entry).await?;
+        let known = &entry.keyway.declared.tool_pins;
+        let pins = ready.pins();
+        if known.is_empty() || *known == pins || !ready.has_code() {
+            return Ok(ready);
+        }
+        let differs = |name: &&ToolName| known.get(*name) != pins.get(*name);
+        let names: BTreeSet<&ToolName> = known.keys().chain(pins.keys()).collect();
+        let changed = names
+            .into_iter()
+            .filter(differs)
+            .map(ToString::to_string)
+            .collect();
+        ready.discard(&self.engine).await;
+        Err(StartError::DefinitionChanged { changed })
     }
 
     fn start_failed(&self, plan: &Plan, plugin: &PluginId, error: StartError) -> HostError {
@@ -155,8 +205,22 @@ impl Host {
         if let Some(noted) = noted.filter(|_| changes) {
             noted.commit(&self.engine);
         }
+        self.pin_unknown(&prepared);
         self.show(&mut lives, &stops, prepared).await;
         Ok(OperationReport { result, collision })
+    }
+
+    /// Pins the definitions of plugins that run for the first time since they were approved.
+    fn pin_unknown(&self, prepared: &[Prepared]) {
+        for ready in prepared.iter().filter(|ready| ready.has_code()) {
+            let operation = Operation::PinTools {
+                plugin: ready.plugin.clone(),
+                pins: ready.pins(),
+            };
+            if let Err(error) = self.engine.run_recorded(&operation) {
+                tracing::warn!(plugin = %ready.plugin, "its tools could not be pinned: {error}");
+            }
+        }
     }
 
     /// Makes the new instances visible and the old ones go, in one swap.

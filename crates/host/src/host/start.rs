@@ -2,6 +2,7 @@
 
 use keyway_plugin_api::PluginId;
 
+use super::change::Reach;
 use super::live::{self, Prepared};
 use super::{Found, Host, PluginOutcome, PluginStatus, StartReport};
 use crate::approval::{ApprovalId, ApprovalRequest, ApprovalSubject, Decision};
@@ -14,14 +15,19 @@ impl Host {
     /// Starts the host: takes in what the builder named, asks the approver about what waits, and
     /// starts what may run, in slot order, dependencies first.
     ///
-    /// Never fails because a plugin does; the report has one outcome for each.
+    /// Never fails because a plugin does; the report has one outcome for each. A host that has
+    /// started already starts nothing and reports nothing.
     pub async fn start(&self) -> StartReport {
+        if self
+            .is_started
+            .swap(true, std::sync::atomic::Ordering::AcqRel)
+        {
+            return StartReport::default();
+        }
         let version = env!("CARGO_PKG_VERSION");
         self.engine.audit.record(AuditEvent::HostStarted {
             version: version.into(),
         });
-        self.is_started
-            .store(true, std::sync::atomic::Ordering::Release);
         let mut refused = self.report_broken();
         refused.append(&mut self.take_in().await);
         self.ask_approver().await;
@@ -104,11 +110,7 @@ impl Host {
 
     /// Runs an operation on the catalog alone: what it starts is started by [`Host::start`].
     async fn record_only(&self, operation: &Operation) -> Result<(), super::HostError> {
-        use std::sync::atomic::Ordering::{AcqRel, Release};
-        let was_started = self.is_started.swap(false, AcqRel);
-        let result = self.run(operation).await;
-        self.is_started.store(was_started, Release);
-        result.map(drop)
+        self.run_as(operation, Reach::Catalog).await.map(drop)
     }
 
     async fn ask_approver(&self) {

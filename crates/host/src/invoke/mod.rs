@@ -72,8 +72,9 @@ async fn steps(
     before(engine, call, number).await?;
     validate(engine, call)?;
     let _slot = run::take_slot(engine, call.tool)?;
-    redeem(engine, call, permit, AskNumber(number))?;
     recorder.intend(call).await?;
+    // From here to the tool's first poll nothing waits: the look at the holdings is the last word.
+    redeem(engine, call, permit, AskNumber(number))?;
     let output = run::run(engine, call, number).await?;
     let output = run::check_output(engine, call.tool, output)?;
     Ok(Outcome::Done(after(engine, call, number, output).await?))

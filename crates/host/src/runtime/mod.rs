@@ -127,6 +127,12 @@ pub enum StartError {
     /// It accepts other versions of the plugin API than this host offers.
     #[error(transparent)]
     Api(#[from] keyway_plugin_api::IncompatibleApi),
+    /// It registers other tools than were approved, or describes them otherwise.
+    #[error("its tools are not the ones that were approved: {}", changed.join(", "))]
+    DefinitionChanged {
+        /// The tools that differ.
+        changed: Vec<String>,
+    },
     /// The runtime cannot reach the enforcement that the policy requires.
     #[error("{trust} plugins must be {required} and this runtime reaches {reached}")]
     Enforcement {
@@ -194,6 +200,7 @@ impl StartError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Api(_) => "API_INCOMPATIBLE",
+            Self::DefinitionChanged { .. } => "DEFINITION_CHANGED",
             Self::Enforcement { .. } => "ENFORCEMENT_TOO_WEAK",
             Self::Failed { .. } => "START_FAILED",
             Self::Incomplete { .. } => "CONTRIBUTIONS_INCOMPLETE",
@@ -214,7 +221,10 @@ impl StartError {
             Self::Enforcement { .. } | Self::NoRuntime { .. } | Self::NotLinked { .. } => "runtime",
             Self::Panicked { stage, .. } | Self::TimedOut { stage, .. } => stage,
             Self::Failed { .. } => "start",
-            Self::Incomplete { .. } | Self::Register(_) | Self::Settings { .. } => "register",
+            Self::DefinitionChanged { .. }
+            | Self::Incomplete { .. }
+            | Self::Register(_)
+            | Self::Settings { .. } => "register",
         }
     }
 }
