@@ -1,7 +1,7 @@
 //! What a call needs, shared by every view and every plugin of one host.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -21,6 +21,7 @@ use crate::hooks::{ChainReport, HookBlocked, HookTable, run_chain};
 use crate::limits::Limits;
 use crate::registry::ToolRegistry;
 use crate::schema::ValidatorCache;
+use crate::time::HostTime;
 
 /// A caller, a tool and its definition: what a yes for the session holds for.
 pub(crate) type SessionYes = (String, String, Digest);
@@ -33,16 +34,17 @@ pub(crate) struct Engine {
     pub(crate) catalog: Arc<dyn Catalog>,
     pub(crate) effects: Arc<dyn EffectPerformer>,
     pub(crate) approver: Arc<dyn Approver>,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) time: HostTime,
     pub(crate) limits: Limits,
     pub(crate) validators: ValidatorCache,
-    pub(crate) hooks: ArcSwap<HookTable>,
+    hooks: ArcSwap<HookTable>,
+    /// One bit for each hook point that has a hook, so that the common call looks at no table.
+    hooked: AtomicU16,
     pub(crate) cells: ArcSwap<BTreeMap<PluginId, Arc<HoldingsCell>>>,
     pub(crate) session: Mutex<HashSet<SessionYes>>,
     /// Number of changes of what can be called; views cache by it, callers watch it.
     pub(crate) changes: watch::Sender<u64>,
     next_call: AtomicU64,
-    latest_ms: AtomicI64,
 }
 
 /// What an [`Engine`] is made of; the builder fills it.
@@ -69,15 +71,15 @@ impl Engine {
             catalog: parts.catalog,
             effects: parts.effects,
             approver: parts.approver,
-            clock: parts.clock,
+            time: HostTime::new(parts.clock),
             limits: parts.limits,
             validators: ValidatorCache::new(VALIDATORS_KEPT, parts.limits),
             hooks: ArcSwap::default(),
+            hooked: AtomicU16::new(0),
             cells: ArcSwap::default(),
             session: Mutex::default(),
             changes: watch::Sender::new(0),
             next_call: AtomicU64::new(1),
-            latest_ms: AtomicI64::new(i64::MIN),
         }
     }
 
@@ -85,15 +87,20 @@ impl Engine {
         self.next_call.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Returns the time to judge expiries by; it never runs backwards (attack T37).
-    pub(crate) fn now_ms(&self) -> i64 {
-        let now = self.clock.now_ms();
-        self.latest_ms.fetch_max(now, Ordering::Relaxed).max(now)
+    /// Returns every hook that is registered now.
+    pub(crate) fn hooks(&self) -> Arc<HookTable> {
+        self.hooks.load_full()
     }
 
-    /// Does not let time run back behind what the catalog has seen.
-    pub(crate) fn not_before(&self, ms: i64) {
-        self.latest_ms.fetch_max(ms, Ordering::Relaxed);
+    pub(crate) fn set_hooks(&self, table: HookTable) {
+        let hooked = table.points();
+        self.hooks.store(Arc::new(table));
+        self.hooked.store(hooked, Ordering::Release);
+    }
+
+    /// Tells whether any hook is registered at a point.
+    pub(crate) fn is_hooked(&self, point: HookPoint) -> bool {
+        self.hooked.load(Ordering::Acquire) & crate::hooks::bit(point) != 0
     }
 
     pub(crate) fn cell(&self, plugin: &PluginId) -> Option<Arc<HoldingsCell>> {

@@ -72,7 +72,7 @@ pub(crate) fn explain(engine: &Engine, caller: &Caller, name: &str) -> Explanati
         caller,
         tool: &tool,
         holdings: &holdings,
-        now_ms: engine.now_ms(),
+        time: &engine.time,
         is_approved: false,
     };
     let (verdict, denial) = match engine.gate.decide(ask).0 {

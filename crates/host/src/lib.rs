@@ -28,6 +28,7 @@ mod services;
 mod shared;
 pub mod store;
 pub mod text;
+mod time;
 pub mod view;
 
 pub use builder::{AUDIT_FILE, BuildError, HostBuilder};

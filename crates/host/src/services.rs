@@ -71,7 +71,6 @@ impl CallServices {
                 format!("{} is gone", call.plugin),
             )
         })?;
-        let now_ms = engine.now_ms();
         let mut permit = None;
         for cell in self.chain.iter().chain([&own]) {
             let holdings = cell.load();
@@ -80,7 +79,7 @@ impl CallServices {
                 caller,
                 holdings: &holdings,
                 request,
-                now_ms,
+                time: &engine.time,
             };
             match engine.gate.decide_effect(ask).0 {
                 EffectJudgement::Permitted(permitted) => permit = Some(permitted),

@@ -1,6 +1,7 @@
 //! The chain notices what is done to it, and readers find what is in it.
 
 use std::io::BufReader;
+use std::process::Command;
 
 use keyway_host::audit::{
     AuditError, AuditEvent, AuditSink, Filter, Head, records, verify, verify_against,
@@ -152,6 +153,22 @@ fn the_hash_can_be_recomputed_by_anybody() {
     let prev: Digest = line["prev"].as_str().unwrap().parse().unwrap();
     let bytes = [prev.as_bytes(), body.as_bytes()].concat();
     assert_eq!(hash, format!("{}\"}}", Digest::of(&bytes)));
+}
+
+#[test]
+fn the_checker_in_the_manual_agrees_with_the_host() {
+    let manual = include_str!("../../../docs/audit.md");
+    let (_, rest) = manual.split_once("```python\n").unwrap();
+    let (checker, _) = rest.split_once("```").unwrap();
+    let scene = Scene::with_calls(5);
+    let accepts = || {
+        let mut python = Command::new("python3");
+        let output = python.arg("-c").arg(checker).current_dir(scene.folder());
+        output.output().unwrap().status.success()
+    };
+    assert!(accepts());
+    scene.overwrite(scene.text().replacen("\"OK\"", "\"NO\"", 1));
+    assert!(!accepts());
 }
 
 #[test]

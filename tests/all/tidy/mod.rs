@@ -1,1 +1,4 @@
-//! Behaviour of: tidy.
+//! Rules about the repository itself that no lint checks.
+
+mod arrows;
+mod files;

@@ -6,6 +6,7 @@ use super::Holdings;
 use crate::caller::Caller;
 use crate::digest::Digest;
 use crate::registry::ToolEntry;
+use crate::time::HostTime;
 
 /// Number of an ask, unique while the host runs; ties a permit to its call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub struct Ask<'a> {
     pub(crate) caller: &'a Caller,
     pub(crate) tool: &'a ToolEntry,
     pub(crate) holdings: &'a Holdings,
-    pub(crate) now_ms: i64,
+    pub(crate) time: &'a HostTime,
     pub(crate) is_approved: bool,
 }
 
@@ -41,10 +42,10 @@ impl<'a> Ask<'a> {
         self.holdings
     }
 
-    /// Returns the time of the ask in Unix milliseconds; it never runs backwards.
+    /// Returns the time in Unix milliseconds; it never runs backwards. Reads the clock.
     #[must_use]
     pub fn now_ms(&self) -> i64 {
-        self.now_ms
+        self.time.now_ms()
     }
 
     /// Tells whether an operator has approved exactly this call.

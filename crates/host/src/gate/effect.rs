@@ -4,6 +4,7 @@ use keyway_plugin_api::{Capability, Denial, EffectRequest, PluginId};
 
 use super::Holdings;
 use crate::caller::Caller;
+use crate::time::HostTime;
 
 /// An effect ask is the question whether a running plugin may have one effect.
 #[derive(Debug)]
@@ -11,7 +12,7 @@ pub struct EffectAsk<'a> {
     pub(crate) caller: &'a Caller,
     pub(crate) holdings: &'a Holdings,
     pub(crate) request: &'a EffectRequest,
-    pub(crate) now_ms: i64,
+    pub(crate) time: &'a HostTime,
 }
 
 impl<'a> EffectAsk<'a> {
@@ -33,10 +34,10 @@ impl<'a> EffectAsk<'a> {
         self.request
     }
 
-    /// Returns the time of the ask in Unix milliseconds; it never runs backwards.
+    /// Returns the time in Unix milliseconds; it never runs backwards. Reads the clock.
     #[must_use]
     pub fn now_ms(&self) -> i64 {
-        self.now_ms
+        self.time.now_ms()
     }
 
     /// Answers yes, within these capabilities.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use keyway_plugin_api::{HookAuthority, HookEvent, HookVerdict, PluginId};
 use serde_json::Value;
 
-pub(crate) use table::{HookEntry, HookTable};
+pub(crate) use table::{HookEntry, HookTable, bit};
 
 use crate::panics::catch_async;
 

@@ -9,6 +9,12 @@ use keyway_plugin_api::{Hook, HookAuthority, HookPoint, PluginId, RegisteredHook
 
 use crate::rank::Trust;
 
+/// The bit that stands for a point.
+pub(crate) fn bit(point: HookPoint) -> u16 {
+    let place = HookPoint::ALL.iter().position(|other| *other == point);
+    place.map_or(0, |place| 1 << place)
+}
+
 /// One registered hook.
 pub(crate) struct HookEntry {
     pub(crate) plugin: PluginId,
@@ -37,6 +43,11 @@ impl HookTable {
     /// Returns the hooks of a point.
     pub(crate) fn at(&self, point: HookPoint) -> &[Arc<HookEntry>] {
         self.points.get(&point).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns one bit for each point that has a hook.
+    pub(crate) fn points(&self) -> u16 {
+        self.points.keys().fold(0, |bits, point| bits | bit(*point))
     }
 
     /// Derives the table without some plugins' hooks.

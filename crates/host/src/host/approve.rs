@@ -48,7 +48,7 @@ impl Engine {
     ) -> Result<ApprovalRequest, CallError> {
         let request = ApprovalRequest {
             id: ApprovalId::fresh(),
-            at_ms: self.now_ms(),
+            at_ms: self.time.now_ms(),
             subject: ApprovalSubject::Call {
                 tool: question.tool.to_string(),
                 definition: question.definition,
@@ -135,7 +135,7 @@ impl Engine {
     /// Takes one use off an operator's earlier yes to exactly this call.
     async fn spend_answer(&self, question: &CallQuestion) -> Result<bool, CallError> {
         let state = self.catalog.snapshot();
-        let judged_ms = state.judged_ms(self.now_ms());
+        let judged_ms = state.judged_ms(self.time.now_ms());
         let kept = &state.keyway.call_approvals;
         let Some((id, kept)) = kept
             .iter()

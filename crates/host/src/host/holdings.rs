@@ -13,7 +13,7 @@ use crate::gate::{Holdings, HoldingsCell, Standing};
 /// Brings every plugin's holdings up to date with the catalog.
 pub(crate) fn refresh_all(engine: &Engine) {
     let state = engine.catalog.snapshot();
-    engine.not_before(state.keyway.clock_high_water_ms);
+    engine.time.not_before(state.keyway.clock_high_water_ms);
     let rules: Arc<[ToolRule]> = state.keyway.tool_rules.clone().into();
     let old = engine.cells.load_full();
     let mut cells = BTreeMap::new();

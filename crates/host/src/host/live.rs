@@ -204,7 +204,7 @@ pub(super) fn swap(
         .cloned()
         .chain(show.iter().map(|p| p.plugin.clone()))
         .collect();
-    let mut hooks = engine.hooks.load().without(&gone);
+    let mut hooks = engine.hooks().without(&gone);
     for cell in withdraw.iter().filter_map(|id| engine.cell(id)) {
         stand(&cell, Standing::Stopped);
     }
@@ -226,7 +226,7 @@ pub(super) fn swap(
         ));
         lives.push((plugin, prepared.live));
     }
-    engine.hooks.store(Arc::new(hooks));
+    engine.set_hooks(hooks);
     let report = engine.registry.publish(change);
     (
         Shown {

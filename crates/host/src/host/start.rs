@@ -138,7 +138,7 @@ impl Host {
             .map(|update| update.diff.join("\n"));
         ApprovalRequest {
             id: ApprovalId::fresh(),
-            at_ms: self.engine.now_ms(),
+            at_ms: self.engine.time.now_ms(),
             subject: ApprovalSubject::Plugin {
                 plugin: entry.manifest.name.clone(),
                 definition: record

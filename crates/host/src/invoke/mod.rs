@@ -82,14 +82,13 @@ async fn steps(
 
 /// Asks the gate for the tool's own plugin and for every plugin the call is made on behalf of.
 fn pass_gate(engine: &Engine, call: &Call<'_>, number: AskNumber) -> Result<Passed, CallError> {
-    let now_ms = engine.now_ms();
     let decide = |holdings: &Holdings| {
         let ask = Ask {
             number,
             caller: call.caller,
             tool: call.tool,
             holdings,
-            now_ms,
+            time: &engine.time,
             is_approved: call.is_approved,
         };
         engine.gate.decide(ask).0
@@ -156,8 +155,7 @@ fn redeem(
 
 /// Runs the hooks before; a transform may rewrite the arguments.
 async fn before(engine: &Engine, call: &mut Call<'_>, number: u64) -> Result<(), CallError> {
-    let table = engine.hooks.load();
-    if table.at(HookPoint::PreToolCall).is_empty() {
+    if !engine.is_hooked(HookPoint::PreToolCall) {
         return Ok(());
     }
     let payload = serde_json::from_str(&call.arguments).map_err(CallError::not_json)?;
@@ -176,8 +174,7 @@ async fn after(
     number: u64,
     output: ToolOutput,
 ) -> Result<ToolOutput, CallError> {
-    let table = engine.hooks.load();
-    if table.at(HookPoint::PostToolCall).is_empty() {
+    if !engine.is_hooked(HookPoint::PostToolCall) {
         return Ok(output);
     }
     let before = output.to_value();

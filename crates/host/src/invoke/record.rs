@@ -28,7 +28,7 @@ impl<'a> Recorder<'a> {
             number,
             tool: Arc::clone(call.tool),
             caller: Arc::clone(call.caller.shown()),
-            began_us: engine.clock.monotonic_us(),
+            began_us: engine.time.monotonic_us(),
             is_recorded: false,
         }
     }
@@ -71,7 +71,7 @@ impl<'a> Recorder<'a> {
     fn record(&self, outcome: &'static str) {
         let duration_us = self
             .engine
-            .clock
+            .time
             .monotonic_us()
             .saturating_sub(self.began_us);
         self.engine.audit.record(AuditEvent::ToolCalled {

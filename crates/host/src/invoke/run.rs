@@ -51,6 +51,7 @@ pub(super) async fn run(
         Arc::clone(call.caller.shown()),
     );
     info.deadline_ms = engine
+        .time
         .now_ms()
         .saturating_add(i64::try_from(limit.as_millis()).unwrap_or(i64::MAX));
     let (cx, guard) = CallCx::begin(info, Arc::clone(call.services));
