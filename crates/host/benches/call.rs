@@ -10,6 +10,7 @@
 use std::borrow::Cow;
 use std::hint::black_box;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use keyway_host::Host;
@@ -100,6 +101,25 @@ fn view(runtime: &Runtime, audit: impl AuditSink) -> (Host, View) {
     (host, view)
 }
 
+/// Times calls in bursts and lets the audit writer catch up in between, off the clock: what is
+/// measured is the caller's path, not the writer's throughput.
+async fn timed(view: &View, audit: &JsonlAudit, tool: &str, calls: u64) -> Duration {
+    const BURST: u64 = 8192;
+    let mut spent = Duration::ZERO;
+    let mut left = calls;
+    while left > 0 {
+        let burst = left.min(BURST);
+        let began = Instant::now();
+        for _ in 0..burst {
+            black_box(view.call(tool, black_box(ARGUMENTS)).await.is_ok());
+        }
+        spent += began.elapsed();
+        audit.flush().unwrap();
+        left -= burst;
+    }
+    spent
+}
+
 fn call(c: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -108,7 +128,8 @@ fn call(c: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(SystemClock::new());
     let audit = JsonlAudit::open(folder.path().join("a.jsonl"), clock, Redactor::new()).unwrap();
-    let (_host, view) = view(&runtime, audit);
+    let audit = Arc::new(audit);
+    let (_host, view) = view(&runtime, Arc::clone(&audit));
     let mut group = c.benchmark_group("call");
     group.bench_function("limit: parse, add, write by hand", |b| {
         b.iter(|| {

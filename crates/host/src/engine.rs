@@ -185,8 +185,8 @@ impl Engine {
             tag: tag.to_owned(),
             caller: caller.scope().clone(),
         };
-        match self.catalog.run(&operation) {
-            Ok(_) => {
+        match self.run_recorded(&operation) {
+            Ok(()) => {
                 crate::host::refresh_holdings(self, plugin);
                 Ok(())
             }

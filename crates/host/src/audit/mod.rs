@@ -4,6 +4,8 @@
 //! them back, verifies them and replays them into the catalog. It never decides anything and
 //! never asks a plugin: what it is told, it keeps. Events come from the host's call path and
 //! from catalog operations through an [`AuditSink`]; they go to one file of JSON lines.
+//!
+//! The format, what verifying proves and what redaction cannot find: `docs/audit.md`.
 
 mod chain;
 mod change;

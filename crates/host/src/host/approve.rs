@@ -34,18 +34,14 @@ impl Engine {
             serde_json::from_str(&call.arguments).map_err(CallError::not_json)?;
         let question = question(call, &arguments);
         let given = call.arguments.clone().into_owned();
-        if self.session().contains(&session_key(&question)) || self.spend_answer(&question).await? {
+        if self.session().contains(&session_key(&question)) || self.spend_answer(&question)? {
             return Ok(Consent::Given(given));
         }
-        let request = self.ask(&question, arguments).await?;
+        let request = self.ask(&question, arguments);
         self.decide(call, question, request, given).await
     }
 
-    async fn ask(
-        &self,
-        question: &CallQuestion,
-        arguments: Value,
-    ) -> Result<ApprovalRequest, CallError> {
+    fn ask(&self, question: &CallQuestion, arguments: Value) -> ApprovalRequest {
         let request = ApprovalRequest {
             id: ApprovalId::fresh(),
             at_ms: self.time.now_ms(),
@@ -63,7 +59,7 @@ impl Engine {
             asked: vec![question.tool.to_string()],
             digest: question.definition,
         });
-        Ok(request)
+        request
     }
 
     async fn decide(
@@ -88,7 +84,7 @@ impl Engine {
                 .map_err(CallError::Failed),
             Decision::Deny { reason } => Err(CallError::refused_by_operator(call.tool, &reason)),
             Decision::Later => {
-                let id = self.keep(&question).await?;
+                let id = self.keep(&question)?;
                 Ok(Consent::Pending(Box::new(ApprovalRequest {
                     id,
                     ..request
@@ -116,13 +112,12 @@ impl Engine {
     }
 
     /// Keeps the question in the catalog, so that it outlives the host.
-    async fn keep(&self, question: &CallQuestion) -> Result<ApprovalId, CallError> {
-        let result = self
-            .run_on_catalog(Operation::AskCall {
-                question: question.clone(),
-            })
-            .await;
-        result.map_err(|why| CallError::not_kept(&question.tool.to_string(), &why))?;
+    fn keep(&self, question: &CallQuestion) -> Result<ApprovalId, CallError> {
+        let operation = Operation::AskCall {
+            question: question.clone(),
+        };
+        self.run_recorded(&operation)
+            .map_err(|why| CallError::not_kept(question, &why))?;
         let state = self.catalog.snapshot();
         let kept = &state.keyway.call_approvals;
         let mine = kept
@@ -133,7 +128,7 @@ impl Engine {
     }
 
     /// Takes one use off an operator's earlier yes to exactly this call.
-    async fn spend_answer(&self, question: &CallQuestion) -> Result<bool, CallError> {
+    fn spend_answer(&self, question: &CallQuestion) -> Result<bool, CallError> {
         let state = self.catalog.snapshot();
         let judged_ms = state.judged_ms(self.time.now_ms());
         let kept = &state.keyway.call_approvals;
@@ -148,21 +143,11 @@ impl Engine {
             .as_ref()
             .is_some_and(|answer| answer.uses_left.is_some());
         if is_counted {
-            let spent = self
-                .run_on_catalog(Operation::SpendCall { id: id.clone() })
-                .await;
-            spent.map_err(|why| CallError::not_kept(&question.tool.to_string(), &why))?;
+            let operation = Operation::SpendCall { id: id.clone() };
+            self.run_recorded(&operation)
+                .map_err(|why| CallError::not_kept(question, &why))?;
         }
         Ok(true)
-    }
-
-    async fn run_on_catalog(&self, operation: Operation) -> Result<(), String> {
-        let catalog = std::sync::Arc::clone(&self.catalog);
-        let task = tokio::task::spawn_blocking(move || catalog.run(&operation));
-        match task.await {
-            Ok(result) => result.map(drop).map_err(|e| e.to_string()),
-            Err(join) => Err(join.to_string()),
-        }
     }
 }
 

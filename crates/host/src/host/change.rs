@@ -333,6 +333,20 @@ impl Host {
         Ok(true)
     }
 
+    /// Follows the catalog file for as long as it is polled, looking every so often: what an
+    /// operator changes with the `keyway` command then holds in this host too, within that time.
+    ///
+    /// An embedder spawns it beside its agent. A file that cannot be read is reported and tried
+    /// again.
+    pub async fn follow(&self, every: std::time::Duration) {
+        loop {
+            tokio::time::sleep(every).await;
+            if let Err(error) = self.refresh().await {
+                tracing::warn!("the catalog could not be read again: {error}");
+            }
+        }
+    }
+
     /// Stops what the catalog no longer lets run and starts what it newly does.
     async fn follow_catalog(&self) {
         let mut lives = self.live.lock().await;

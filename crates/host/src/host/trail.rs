@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::audit::{AuditError, AuditEvent, Change};
-use crate::catalog::{CatalogEvent, CatalogState, EventLevel, Operation, Plan};
+use crate::catalog::{CatalogError, CatalogEvent, CatalogState, EventLevel, Operation, Plan};
 use crate::engine::Engine;
 use crate::operator::OperatorId;
 
@@ -92,6 +92,34 @@ impl Noted {
             message: self.message.into(),
             change: Box::new(self.change),
         });
+    }
+}
+
+/// How often an operation is planned again when others change the catalog in between.
+const ATTEMPTS: usize = 16;
+
+impl Engine {
+    /// Carries out an operation that starts and stops nothing, and records it.
+    pub(crate) fn run_recorded(&self, operation: &Operation) -> Result<(), CatalogError> {
+        for _ in 1..ATTEMPTS {
+            match self.try_recorded(operation) {
+                Err(CatalogError::Conflict { .. }) => drop(self.catalog.refresh()?),
+                settled => return settled,
+            }
+        }
+        self.try_recorded(operation)
+    }
+
+    fn try_recorded(&self, operation: &Operation) -> Result<(), CatalogError> {
+        let before = self.catalog.snapshot();
+        let plan = self.catalog.plan(operation)?;
+        let noted =
+            Noted::of(&plan, &before, &OperatorId::host()).filter(|_| plan.changes_anything());
+        self.catalog.apply(plan)?;
+        if let Some(noted) = noted {
+            noted.commit(self);
+        }
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@ use keyway_plugin_api::{Denial, DenialReason, PluginId, ToolError, ToolErrorKind
 
 use crate::approval::ApprovalRequest;
 use crate::audit::AuditError;
+use crate::catalog::{CallQuestion, CatalogError};
 use crate::hooks::HookBlocked;
 use crate::registry::ToolEntry;
 use crate::schema::{ArgumentProblem, ArgumentProblems, SchemaError};
@@ -190,7 +191,8 @@ impl CallError {
         )))
     }
 
-    pub(crate) fn not_kept(tool: &str, why: &str) -> Self {
+    pub(crate) fn not_kept(question: &CallQuestion, why: &CatalogError) -> Self {
+        let tool = &question.tool;
         Self::Failed(ToolError::new(
             ToolErrorKind::Unavailable,
             format!("{tool} waits for an operator, and the question could not be kept: {why}"),
