@@ -1,1 +1,12 @@
-//! placeholder
+#![doc = include_str!("../README.md")]
+
+mod bundle;
+pub mod files;
+mod limits;
+pub mod log;
+mod private;
+pub mod secrets;
+pub mod state;
+
+pub use bundle::{Effects, EffectsBuilder, SetupError};
+pub use limits::EffectLimits;

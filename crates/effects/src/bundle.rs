@@ -1,0 +1,323 @@
+//! All effects of one host together.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use keyway_host::audit::Redactor;
+use keyway_host::clock::{Clock, SystemClock};
+use keyway_plugin_api::{
+    Capability, EffectReply, EffectRequest, PluginId, ToolError, ToolErrorKind,
+};
+
+use crate::EffectLimits;
+use crate::files::{Files, FilesError};
+use crate::log::PluginLog;
+use crate::secrets::{MemorySecrets, SecretStore};
+use crate::state::{StateError, StateFolder};
+
+/// Performs effects that the gate has permitted: files, state, secrets and log.
+///
+/// Cloning is cheap. The state folder is out of reach of every file effect.
+///
+/// ```
+/// use keyway_effects::{Effects, secrets::MemorySecrets};
+///
+/// let folder = tempfile::tempdir()?;
+/// let effects = Effects::builder(folder.path().join(".keyway"))
+///     .files_base(folder.path())
+///     .secrets(MemorySecrets::new().with("API_KEY", "k-123"))
+///     .build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Effects(Arc<Parts>);
+
+struct Parts {
+    files: Option<Files>,
+    states: StateFolder,
+    secrets: Arc<dyn SecretStore>,
+    log: PluginLog,
+    redactor: Redactor,
+}
+
+/// Says why the effects could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetupError {
+    /// A folder could not be opened or made.
+    #[error("{}: {source}", path.display())]
+    #[non_exhaustive]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The state folder could not be opened.
+    #[error(transparent)]
+    #[non_exhaustive]
+    State(#[from] StateError),
+}
+
+impl SetupError {
+    /// Returns the stable code of this error.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Folder { .. } => "EFFECTS_FOLDER",
+            Self::State(error) => error.code(),
+        }
+    }
+}
+
+impl Effects {
+    /// Begins with the folder that holds the host's own files.
+    #[must_use]
+    pub fn builder(state_folder: impl Into<PathBuf>) -> EffectsBuilder {
+        EffectsBuilder {
+            state_folder: state_folder.into(),
+            files_base: None,
+            protected: Vec::new(),
+            secrets: Arc::new(MemorySecrets::new()),
+            clock: Arc::new(SystemClock::new()),
+            redactor: Redactor::new(),
+            limits: EffectLimits::default(),
+        }
+    }
+
+    /// Returns the state of plugins, for export, import and removal.
+    #[must_use]
+    pub fn states(&self) -> &StateFolder {
+        &self.0.states
+    }
+
+    /// Returns the logs of plugins.
+    #[must_use]
+    pub fn log(&self) -> &PluginLog {
+        &self.0.log
+    }
+
+    /// Performs one permitted effect on this thread, which may block on a disk.
+    ///
+    /// `granted` is the constraint of the covering grant. It was checked before; what is wider
+    /// than it is refused here again.
+    ///
+    /// # Errors
+    /// [`ToolError`] with what went wrong; no secrets and no paths of the host's own.
+    pub fn perform_blocking(
+        &self,
+        plugin: &PluginId,
+        granted: &Capability,
+        request: EffectRequest,
+    ) -> Result<EffectReply, ToolError> {
+        use EffectRequest as R;
+        match request {
+            R::FsList { .. }
+            | R::FsRead { .. }
+            | R::FsRemove { .. }
+            | R::FsStat { .. }
+            | R::FsWrite { .. } => self.file(granted, request),
+            R::StateCas { .. }
+            | R::StateDelete { .. }
+            | R::StateGet { .. }
+            | R::StateList { .. }
+            | R::StatePut { .. } => self.state(plugin, granted, request),
+            R::SecretRead { name } => self.secret(granted, &name),
+            R::Log { level, message } => {
+                // A full disk must not stop a plugin that only wanted to say something.
+                if let Err(error) = self.0.log.write(plugin, level, &message) {
+                    tracing::warn!(%plugin, %error, "a plugin's log line was lost");
+                }
+                Ok(EffectReply::Done)
+            }
+            _ => Err(unsupported()),
+        }
+    }
+
+    fn file(&self, granted: &Capability, request: EffectRequest) -> Result<EffectReply, ToolError> {
+        use EffectRequest as R;
+        let Capability::Filesystem { read, write } = granted else {
+            return Err(uncovered());
+        };
+        let files = self.0.files.as_ref().ok_or_else(unsupported)?;
+        let done: Result<_, FilesError> = match &request {
+            R::FsList { path } => files.list(read, path).map(EffectReply::Names),
+            R::FsRead { path } => files.read(read, path).map(|b| EffectReply::Bytes(Some(b))),
+            R::FsStat { path } => files.stat(read, path).map(EffectReply::Stat),
+            R::FsRemove { path } => files.remove(write, path).map(|()| EffectReply::Done),
+            R::FsWrite { path, bytes } => {
+                files.write(write, path, bytes).map(|()| EffectReply::Done)
+            }
+            _ => return Err(unsupported()),
+        };
+        Ok(done?)
+    }
+
+    fn state(
+        &self,
+        plugin: &PluginId,
+        granted: &Capability,
+        request: EffectRequest,
+    ) -> Result<EffectReply, ToolError> {
+        use EffectRequest as R;
+        let Capability::State { quota_bytes } = granted else {
+            return Err(uncovered());
+        };
+        let state = self.0.states.plugin(plugin, *quota_bytes)?;
+        let done: Result<_, StateError> = match &request {
+            R::StateGet { key } => state.get(key).map(EffectReply::Bytes),
+            R::StatePut { key, value } => state.put(key, value).map(|()| EffectReply::Done),
+            R::StateDelete { key } => state.delete(key).map(|()| EffectReply::Done),
+            R::StateList { prefix } => state.list(prefix).map(EffectReply::Names),
+            R::StateCas {
+                key,
+                expected,
+                value,
+            } => state
+                .cas(key, expected.as_deref(), value)
+                .map(EffectReply::Swapped),
+            _ => return Err(unsupported()),
+        };
+        Ok(done?)
+    }
+
+    /// Reads a secret. The redactor learns the value before the plugin does.
+    fn secret(&self, granted: &Capability, name: &str) -> Result<EffectReply, ToolError> {
+        if !granted.allows_secret(name) {
+            return Err(uncovered());
+        }
+        match self.0.secrets.read(name)? {
+            Some(value) => {
+                self.0.redactor.learn(&value);
+                Ok(EffectReply::Secret(value))
+            }
+            None => Err(ToolError::new(
+                ToolErrorKind::NotFound,
+                "the secret is granted, but the host has none of that name",
+            )),
+        }
+    }
+}
+
+fn uncovered() -> ToolError {
+    ToolError::new(
+        ToolErrorKind::Denied,
+        "the grant does not cover this effect",
+    )
+}
+
+fn unsupported() -> ToolError {
+    ToolError::new(
+        ToolErrorKind::Unavailable,
+        "this host does not perform this effect",
+    )
+}
+
+/// Sets up [`Effects`].
+pub struct EffectsBuilder {
+    state_folder: PathBuf,
+    files_base: Option<PathBuf>,
+    protected: Vec<PathBuf>,
+    secrets: Arc<dyn SecretStore>,
+    clock: Arc<dyn Clock>,
+    redactor: Redactor,
+    limits: EffectLimits,
+}
+
+impl EffectsBuilder {
+    /// Allows file effects, with relative paths counted from this folder. Without it no file
+    /// effect is performed.
+    #[must_use]
+    pub fn files_base(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.files_base = Some(folder.into());
+        self
+    }
+
+    /// Keeps file effects out of a folder, such as one that holds plugins or the agent's own
+    /// configuration. The state folder always is.
+    #[must_use]
+    pub fn protect(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.protected.push(folder.into());
+        self
+    }
+
+    /// Sets where secrets come from. Without it there are none.
+    #[must_use]
+    pub fn secrets(mut self, store: impl SecretStore) -> Self {
+        self.secrets = Arc::new(store);
+        self
+    }
+
+    /// Sets the clock that dates log lines.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Sets the redactor that learns every secret that is handed out. Share the audit trail's.
+    #[must_use]
+    pub fn redactor(mut self, redactor: Redactor) -> Self {
+        self.redactor = redactor;
+        self
+    }
+
+    /// Sets the limits.
+    #[must_use]
+    pub fn limits(mut self, limits: EffectLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Opens what is needed.
+    ///
+    /// # Errors
+    /// [`SetupError`] with the folder that could not be opened or made.
+    pub fn build(self) -> Result<Effects, SetupError> {
+        let at = |path: &Path| {
+            let path = path.to_owned();
+            move |source| SetupError::Folder { path, source }
+        };
+        crate::private::make_folder(&self.state_folder).map_err(at(&self.state_folder))?;
+        let files = match &self.files_base {
+            None => None,
+            Some(base) => {
+                let mut files = Files::open(base, self.limits).map_err(at(base))?;
+                for folder in self.protected.iter().chain([&self.state_folder]) {
+                    files.protect(folder).map_err(at(folder))?;
+                }
+                Some(files)
+            }
+        };
+        let logs = self.state_folder.join("logs");
+        let log = PluginLog::open(&logs, self.clock, self.redactor.clone(), self.limits);
+        Ok(Effects(Arc::new(Parts {
+            files,
+            states: StateFolder::open(self.state_folder.join("state"), self.limits)?,
+            secrets: self.secrets,
+            log: log.map_err(at(&logs))?,
+            redactor: self.redactor,
+        })))
+    }
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts")
+            .field("files", &self.files)
+            .field("states", &self.states)
+            .field("log", &self.log)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for EffectsBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EffectsBuilder")
+            .field("state_folder", &self.state_folder)
+            .field("files_base", &self.files_base)
+            .finish_non_exhaustive()
+    }
+}
