@@ -1,12 +1,17 @@
 //! All effects of one host together.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 use keyway_host::audit::Redactor;
 use keyway_host::clock::{Clock, SystemClock};
+use keyway_host::effects::EffectPerformer;
+use keyway_host::gate::EffectPermit;
 use keyway_plugin_api::{
     Capability, EffectReply, EffectRequest, PluginId, ToolError, ToolErrorKind,
 };
@@ -99,17 +104,17 @@ impl Effects {
         &self.0.log
     }
 
-    /// Performs one permitted effect on this thread, which may block on a disk.
+    /// Performs one effect on this thread, which may block on a disk.
     ///
-    /// `granted` is the constraint of the covering grant. It was checked before; what is wider
-    /// than it is refused here again.
+    /// `within` are the granted capabilities that cover it. The gate has checked that; what goes
+    /// beyond them is refused here again. Hosts go through [`EffectPerformer`] instead.
     ///
     /// # Errors
     /// [`ToolError`] with what went wrong; no secrets and no paths of the host's own.
-    pub fn perform_blocking(
+    pub fn perform_within(
         &self,
         plugin: &PluginId,
-        granted: &Capability,
+        within: &[Capability],
         request: EffectRequest,
     ) -> Result<EffectReply, ToolError> {
         use EffectRequest as R;
@@ -118,13 +123,13 @@ impl Effects {
             | R::FsRead { .. }
             | R::FsRemove { .. }
             | R::FsStat { .. }
-            | R::FsWrite { .. } => self.file(granted, request),
+            | R::FsWrite { .. } => self.file(within, &request),
             R::StateCas { .. }
             | R::StateDelete { .. }
             | R::StateGet { .. }
             | R::StateList { .. }
-            | R::StatePut { .. } => self.state(plugin, granted, request),
-            R::SecretRead { name } => self.secret(granted, &name),
+            | R::StatePut { .. } => self.state(plugin, within, &request),
+            R::SecretRead { name } => self.secret(within, &name),
             R::Log { level, message } => {
                 // A full disk must not stop a plugin that only wanted to say something.
                 if let Err(error) = self.0.log.write(plugin, level, &message) {
@@ -136,19 +141,22 @@ impl Effects {
         }
     }
 
-    fn file(&self, granted: &Capability, request: EffectRequest) -> Result<EffectReply, ToolError> {
+    fn file(
+        &self,
+        within: &[Capability],
+        request: &EffectRequest,
+    ) -> Result<EffectReply, ToolError> {
         use EffectRequest as R;
-        let Capability::Filesystem { read, write } = granted else {
-            return Err(uncovered());
-        };
         let files = self.0.files.as_ref().ok_or_else(unsupported)?;
-        let done: Result<_, FilesError> = match &request {
-            R::FsList { path } => files.list(read, path).map(EffectReply::Names),
-            R::FsRead { path } => files.read(read, path).map(|b| EffectReply::Bytes(Some(b))),
-            R::FsStat { path } => files.stat(read, path).map(EffectReply::Stat),
-            R::FsRemove { path } => files.remove(write, path).map(|()| EffectReply::Done),
+        let (read, write) = paths(within);
+        let done: Result<_, FilesError> = match request {
+            R::FsList { path } => files.list(&read, path).map(EffectReply::Names),
+            R::FsRead { path } => files.read(&read, path).map(|b| EffectReply::Bytes(Some(b))),
+            R::FsStat { path } => files.stat(&read, path).map(EffectReply::Stat),
+            R::FsRemove { path } => files.remove(&write, path).map(|()| EffectReply::Done),
             R::FsWrite { path, bytes } => {
-                files.write(write, path, bytes).map(|()| EffectReply::Done)
+                let written = files.write(&write, path, bytes);
+                written.map(|()| EffectReply::Done)
             }
             _ => return Err(unsupported()),
         };
@@ -158,15 +166,17 @@ impl Effects {
     fn state(
         &self,
         plugin: &PluginId,
-        granted: &Capability,
-        request: EffectRequest,
+        within: &[Capability],
+        request: &EffectRequest,
     ) -> Result<EffectReply, ToolError> {
         use EffectRequest as R;
-        let Capability::State { quota_bytes } = granted else {
-            return Err(uncovered());
-        };
-        let state = self.0.states.plugin(plugin, *quota_bytes)?;
-        let done: Result<_, StateError> = match &request {
+        let quota = within.iter().filter_map(|granted| match granted {
+            Capability::State { quota_bytes } => Some(*quota_bytes),
+            _ => None,
+        });
+        let quota = quota.max().ok_or_else(uncovered)?;
+        let state = self.0.states.plugin(plugin, quota)?;
+        let done: Result<_, StateError> = match request {
             R::StateGet { key } => state.get(key).map(EffectReply::Bytes),
             R::StatePut { key, value } => state.put(key, value).map(|()| EffectReply::Done),
             R::StateDelete { key } => state.delete(key).map(|()| EffectReply::Done),
@@ -175,17 +185,18 @@ impl Effects {
                 key,
                 expected,
                 value,
-            } => state
-                .cas(key, expected.as_deref(), value)
-                .map(EffectReply::Swapped),
+            } => {
+                let swapped = state.cas(key, expected.as_deref(), value);
+                swapped.map(EffectReply::Swapped)
+            }
             _ => return Err(unsupported()),
         };
         Ok(done?)
     }
 
     /// Reads a secret. The redactor learns the value before the plugin does.
-    fn secret(&self, granted: &Capability, name: &str) -> Result<EffectReply, ToolError> {
-        if !granted.allows_secret(name) {
+    fn secret(&self, within: &[Capability], name: &str) -> Result<EffectReply, ToolError> {
+        if !within.iter().any(|granted| granted.allows_secret(name)) {
             return Err(uncovered());
         }
         match self.0.secrets.read(name)? {
@@ -199,6 +210,38 @@ impl Effects {
             )),
         }
     }
+}
+
+#[async_trait]
+impl EffectPerformer for Effects {
+    async fn perform(
+        &self,
+        permit: EffectPermit,
+        request: EffectRequest,
+    ) -> Result<EffectReply, ToolError> {
+        let effects = self.clone();
+        let run = move || effects.perform_within(permit.plugin(), permit.within(), request);
+        // Disks block; where there is a runtime, its workers must not.
+        match tokio::runtime::Handle::try_current() {
+            Err(_) => run(),
+            Ok(runtime) => match runtime.spawn_blocking(run).await {
+                Ok(done) => done,
+                Err(_) => Err(ToolError::internal("bug in keyway: an effect was cut off")),
+            },
+        }
+    }
+}
+
+/// The paths that may be read, and those that may be written.
+fn paths(within: &[Capability]) -> (BTreeSet<String>, BTreeSet<String>) {
+    let mut both = (BTreeSet::new(), BTreeSet::new());
+    for granted in within {
+        if let Capability::Filesystem { read, write } = granted {
+            both.0.extend(read.iter().cloned());
+            both.1.extend(write.iter().cloned());
+        }
+    }
+    both
 }
 
 fn uncovered() -> ToolError {

@@ -1,1 +1,21 @@
 //! Behaviour of: effects.
+
+mod bundle;
+mod escapes;
+mod files;
+mod killed;
+mod log;
+mod secrets;
+mod state;
+
+use std::collections::BTreeSet;
+
+use keyway_plugin_api::PluginId;
+
+fn granted(paths: &[&str]) -> BTreeSet<String> {
+    paths.iter().map(|path| (*path).to_owned()).collect()
+}
+
+fn plugin(id: &str) -> PluginId {
+    PluginId::parse(id).unwrap()
+}

@@ -277,9 +277,11 @@ fn plain_permissions(metadata: &Metadata) -> cap_std::fs::Permissions {
     permissions
 }
 
-/// Waits until the names in a folder are durable.
+/// Waits until the names in a folder are durable. A handle that walks cannot be waited on, so
+/// the folder is opened once more, through that handle.
 fn sync(folder: &Dir) -> io::Result<()> {
-    folder.try_clone()?.into_std_file().sync_all()
+    let mut options = OpenOptions::new();
+    folder.open_with(".", options.read(true))?.sync_all()
 }
 
 /// A path for an error: cut and printable.
