@@ -60,7 +60,10 @@ impl Scene {
         )
         .unwrap();
         symlink(
-            format!("/proc/self/cwd/../../../../../../../../..{}", outside.join("secret").display()),
+            format!(
+                "/proc/self/cwd/../../../../../../../../..{}",
+                outside.join("secret").display()
+            ),
             notes.join("cwd"),
         )
         .unwrap();

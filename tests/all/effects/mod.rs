@@ -3,6 +3,7 @@
 mod bundle;
 mod escapes;
 mod files;
+mod hosted;
 mod killed;
 mod log;
 mod secrets;
