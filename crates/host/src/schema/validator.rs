@@ -82,7 +82,7 @@ impl Validator {
     /// Tells whether arguments keep to the schema.
     #[must_use]
     pub fn is_valid(&self, arguments: &Value) -> bool {
-        self.judge(arguments).is_ok_and(|valid| valid)
+        matches!(self.judge(arguments), Verdict::Valid)
     }
 
     /// Checks arguments and lists what is wrong with them.
@@ -90,30 +90,48 @@ impl Validator {
     /// # Errors
     /// [`ArgumentProblems`]; at most [`PROBLEMS_MAX`](super::PROBLEMS_MAX) are listed.
     pub fn validate(&self, arguments: &Value) -> Result<(), ArgumentProblems> {
-        if self.judge(arguments)? {
-            return Ok(());
+        match self.judge(arguments) {
+            Verdict::Valid => Ok(()),
+            verdict => Err(self.explain(&verdict, arguments)),
         }
-        // Explaining visits every alternative again, without the shortcuts that judging takes.
-        if !work::fits(&self.graph, arguments, work::EXPLAIN_BUDGET) {
-            let message = "does not match the schema; too large to say where".to_owned();
-            return Err(ArgumentProblem::at_root(message).into());
-        }
-        let errors = self.compiled.iter_errors(arguments);
-        Err(problem::collect(errors, &self.schema))
     }
 
-    fn judge(&self, arguments: &Value) -> Result<bool, ArgumentProblem> {
+    fn judge(&self, arguments: &Value) -> Verdict {
         let Some(values) = work::values(arguments, self.depth) else {
-            return Err(too_deep(self.depth));
+            return Verdict::TooDeep;
         };
         if values.saturating_mul(self.cost) > work::JUDGE_BUDGET
             && !work::fits(&self.graph, arguments, work::JUDGE_BUDGET)
         {
-            let message = "too large for this schema; send fewer values at once".to_owned();
-            return Err(ArgumentProblem::at_root(message));
+            return Verdict::TooLarge;
         }
-        Ok(self.compiled.is_valid(arguments))
+        match self.compiled.is_valid(arguments) {
+            true => Verdict::Valid,
+            false => Verdict::Invalid,
+        }
     }
+
+    #[cold]
+    fn explain(&self, verdict: &Verdict, arguments: &Value) -> ArgumentProblems {
+        let message = match verdict {
+            Verdict::TooDeep => return too_deep(self.depth).into(),
+            Verdict::TooLarge => "too large for this schema; send fewer values at once",
+            // Explaining visits every alternative, without the shortcuts that judging takes.
+            _ if work::fits(&self.graph, arguments, work::EXPLAIN_BUDGET) => {
+                let errors = self.compiled.iter_errors(arguments);
+                return problem::collect(errors, &self.schema);
+            }
+            _ => "does not match the schema; too large to say where",
+        };
+        ArgumentProblem::at_root(message.to_owned()).into()
+    }
+}
+
+enum Verdict {
+    Valid,
+    Invalid,
+    TooDeep,
+    TooLarge,
 }
 
 impl fmt::Debug for Validator {

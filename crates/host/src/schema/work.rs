@@ -16,21 +16,24 @@ pub(super) const EXPLAIN_BUDGET: u64 = 200_000;
 
 /// Counts the values in `value`; `None` when it is nested deeper than `depth`.
 pub(super) fn values(value: &Value, depth: usize) -> Option<u64> {
-    let mut count = 1;
-    count_below(value, depth, &mut count).then_some(count)
+    match value {
+        Value::Array(list) => members(list.iter(), depth),
+        Value::Object(map) => members(map.values(), depth),
+        _ => Some(1),
+    }
 }
 
-/// Adds the values below `value`; says no when it is nested deeper than `depth`.
-fn count_below(value: &Value, depth: usize, count: &mut u64) -> bool {
-    let mut each = |v: &Value| {
-        *count += 1;
-        !(v.is_array() || v.is_object()) || count_below(v, depth.saturating_sub(1), count)
-    };
-    match value {
-        Value::Array(list) => depth > 0 && list.iter().all(&mut each),
-        Value::Object(map) => depth > 0 && map.values().all(&mut each),
-        _ => true,
+fn members<'v>(values_below: impl Iterator<Item = &'v Value>, depth: usize) -> Option<u64> {
+    let depth = depth.checked_sub(1)?;
+    let mut count = 1;
+    for value in values_below {
+        // Most values are leaves; only the others cost a call.
+        count += match value {
+            Value::Array(_) | Value::Object(_) => values(value, depth)?,
+            _ => 1,
+        };
     }
+    Some(count)
 }
 
 /// Tells whether a validator without any shortcut takes at most `budget` steps on `value`.
