@@ -14,6 +14,7 @@ mod cli;
 mod effects;
 mod gate;
 mod host;
+mod kit;
 mod manifest;
 mod quickstart;
 mod schema;

@@ -16,9 +16,10 @@ use crate::catalog::{Catalog, Operation};
 use crate::clock::Clock;
 use crate::digest::Digest;
 use crate::effects::EffectPerformer;
-use crate::gate::{CapabilityGate, HoldingsCell};
+use crate::gate::{Ask, CapabilityGate, EffectAsk, EffectJudgement, HoldingsCell, Judgement};
 use crate::hooks::{ChainReport, HookBlocked, HookTable, run_chain};
 use crate::limits::Limits;
+use crate::panics::catch;
 use crate::registry::ToolRegistry;
 use crate::schema::ValidatorCache;
 use crate::time::HostTime;
@@ -173,6 +174,21 @@ impl Engine {
         }
     }
 
+    /// Asks the gate about a call; a gate that panics has said no.
+    pub(crate) fn judge(&self, ask: Ask<'_>) -> Judgement {
+        let subject = Arc::clone(ask.tool().shared_name());
+        catch(|| self.gate.decide(ask).0)
+            .unwrap_or_else(|panic| Judgement::Denied(Box::new(gate_panicked(&subject, &panic))))
+    }
+
+    /// Asks the gate about an effect; a gate that panics has said no.
+    pub(crate) fn judge_effect(&self, ask: EffectAsk<'_>) -> EffectJudgement {
+        let subject = ask.holdings().plugin().clone();
+        catch(|| self.gate.decide_effect(ask).0).unwrap_or_else(|panic| {
+            EffectJudgement::Denied(Box::new(gate_panicked(subject.as_str(), &panic)))
+        })
+    }
+
     /// Spends one use of a counted grant, durably, before the call runs.
     pub(crate) fn spend_use(
         &self,
@@ -211,6 +227,11 @@ impl Engine {
     pub(crate) fn session(&self) -> std::sync::MutexGuard<'_, HashSet<SessionYes>> {
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn gate_panicked(subject: &str, panic: &str) -> Denial {
+    tracing::error!(subject, panic, "the gate panicked");
+    Denial::new(DenialReason::Forbidden, subject, "an answer of the gate")
 }
 
 impl std::fmt::Debug for Engine {

@@ -75,7 +75,7 @@ pub(crate) fn explain(engine: &Engine, caller: &Caller, name: &str) -> Explanati
         time: &engine.time,
         is_approved: false,
     };
-    let (verdict, denial) = match engine.gate.decide(ask).0 {
+    let (verdict, denial) = match engine.judge(ask) {
         Judgement::Permitted(_) => (ExplainedVerdict::Permitted, None),
         Judgement::Denied(denial) => (ExplainedVerdict::Denied, Some(*denial)),
         Judgement::NeedsApproval => (ExplainedVerdict::NeedsApproval, None),

@@ -6,6 +6,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
 
+/// Runs a function; a panic inside it becomes `Err` with the panic's text.
+pub(crate) fn catch<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| text_of(&*panic))
+}
+
 /// Awaits a future; a panic inside it becomes `Err` with the panic's text.
 ///
 /// With `panic = "abort"` nothing can be caught; an embedder who links plugins keeps the default.

@@ -81,7 +81,7 @@ impl CallServices {
                 request,
                 time: &engine.time,
             };
-            match engine.gate.decide_effect(ask).0 {
+            match engine.judge_effect(ask) {
                 EffectJudgement::Permitted(permitted) => permit = Some(permitted),
                 EffectJudgement::Denied(denial) => {
                     engine.audit.record(AuditEvent::EffectDenied {

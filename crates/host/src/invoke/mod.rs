@@ -91,7 +91,7 @@ fn pass_gate(engine: &Engine, call: &Call<'_>, number: AskNumber) -> Result<Pass
             time: &engine.time,
             is_approved: call.is_approved,
         };
-        engine.gate.decide(ask).0
+        engine.judge(ask)
     };
     for cell in call.chain {
         if let Judgement::Denied(denial) = decide(&cell.load()) {

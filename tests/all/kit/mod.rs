@@ -1,0 +1,5 @@
+//! Behaviour of: the kit for authors and embedders.
+
+mod contracts;
+mod harness;
+mod plugins;
