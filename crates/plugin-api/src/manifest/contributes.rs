@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::choice;
 use super::parse::Fields;
-use super::report::{At, Report, Unknown, nearest, shown};
+use super::report::{At, Report, Unknown};
 use super::types::{Contributions, ToolContribution};
 use crate::{AgentId, HookPoint, ToolName};
 
@@ -105,55 +106,28 @@ fn read_tool_name(value: &Value, at: At<'_>, report: &mut Report) -> Option<Tool
 }
 
 fn read_hooks(value: Option<&Value>, parent: At<'_>, report: &mut Report) -> BTreeSet<HookPoint> {
-    let at = parent.key("hooks");
-    let names = HookPoint::ALL.map(HookPoint::as_str);
     let mut hooks = BTreeSet::new();
-    for (i, text) in value.map(|v| report.texts(at, v)).unwrap_or_default() {
-        let at = at.index(i);
-        match HookPoint::ALL
-            .into_iter()
-            .find(|point| point.as_str() == text)
-        {
-            Some(point) if hooks.insert(point) => {}
-            Some(point) => {
-                let message = format!("hook `{point}` is declared twice");
-                report.problem(at, "DUPLICATE_HOOK", message);
-            }
-            None => {
-                let choices = format!("choose from {}", names.join(", "));
-                let hint = match nearest(text, &names) {
-                    Some(near) => format!("did you mean `{near}`? {choices}"),
-                    None => choices,
-                };
-                let message = format!("unknown hook `{}`", shown(text));
-                report.problem_with_hint(at, "UNKNOWN_HOOK", message, hint);
-            }
+    report.texts(parent.key("hooks"), value, |report, at, text| {
+        let point = choice::HOOK.pick(text, at, report);
+        if point.is_some_and(|point| !hooks.insert(point)) {
+            let message = format!("hook `{text}` is declared twice");
+            report.problem(at, "DUPLICATE_HOOK", message);
         }
-    }
+    });
     hooks
 }
 
 fn read_names(fields: &Fields, key: &str, parent: At<'_>, report: &mut Report) -> BTreeSet<String> {
-    let at = parent.key(key);
-    let texts = fields
-        .get(key)
-        .map(|v| report.texts(at, v))
-        .unwrap_or_default();
     let mut names = BTreeSet::new();
-    for (i, text) in texts {
-        let at = at.index(i);
-        match AgentId::parse(text) {
-            Err(error) => {
-                let message = format!("`{}` is not a name: {}", error.shown, error.rule);
-                report.problem(at, "BAD_NAME", message);
-            }
-            Ok(_) if names.insert(text.to_owned()) => {}
-            Ok(_) => {
-                let message = format!("`{text}` is declared twice");
-                report.problem(at, "DUPLICATE_NAME", message);
-            }
+    report.texts(parent.key(key), fields.get(key), |report, at, text| {
+        if let Err(error) = AgentId::parse(text) {
+            let message = format!("`{}` is not a name: {}", error.shown, error.rule);
+            report.problem(at, "BAD_NAME", message);
+        } else if !names.insert(text.to_owned()) {
+            let message = format!("`{text}` is declared twice");
+            report.problem(at, "DUPLICATE_NAME", message);
         }
-    }
+    });
     names
 }
 

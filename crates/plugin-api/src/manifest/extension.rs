@@ -6,17 +6,17 @@ use semver::{Comparator, Op, VersionReq};
 use serde_json::Value;
 
 use super::parse::Fields;
-use super::report::{At, Report, Unknown, nearest, shown};
-use super::standard::{EXTENSION, Identity};
+use super::report::{At, Report, Unknown, shown};
+use super::standard::EXTENSION;
 use super::types::{Activation, Contributions, Dependency, RuntimeKind, RuntimeSpec, StateSpec};
-use super::{contributes, requests};
+use super::{choice, contributes, requests};
 use crate::capability::canonical_env_name;
 use crate::{CapabilityRequest, PluginId, Risk, Slot, compat};
 
 /// The newest version of the extension's layout that this crate reads.
-pub(super) const SCHEMA_VERSION: u64 = 1;
+const SCHEMA_VERSION: u64 = 1;
 
-pub(super) const FIELDS: [&str; 11] = [
+const FIELDS: [&str; 11] = [
     "schemaVersion",
     "api",
     "slot",
@@ -34,7 +34,7 @@ pub(super) const FIELDS: [&str; 11] = [
 #[derive(Debug)]
 pub(super) struct Extension {
     pub(super) api: Option<VersionReq>,
-    pub(super) slot: Option<Slot>,
+    pub(super) slot: Slot,
     pub(super) dependencies: Vec<Dependency>,
     pub(super) risk: Risk,
     pub(super) runtime: Option<RuntimeSpec>,
@@ -49,7 +49,7 @@ impl Default for Extension {
     fn default() -> Self {
         Self {
             api: None,
-            slot: None,
+            slot: Slot::default(),
             dependencies: Vec::new(),
             risk: Risk::Low,
             runtime: None,
@@ -63,44 +63,35 @@ impl Default for Extension {
 }
 
 /// Reads the extension. What was reported is left at its default.
-pub(super) fn read(fields: &Fields, identity: Option<&Identity>, report: &mut Report) -> Extension {
+pub(super) fn read(fields: &Fields, own_name: Option<&PluginId>, report: &mut Report) -> Extension {
     let parent = At::Root.key("extensions");
     let at = parent.key(EXTENSION);
     if !is_our_schema(fields, at, report) {
         return Extension::default();
     }
-    let api = fields
-        .get("api")
-        .and_then(|v| read_api(v, at.key("api"), report));
+    let api = read_field(fields, "api", at, report, read_api);
     if fields.contains_key("runtime") && !fields.contains_key("api") {
         let hint = format!("write \"api\": \"{}\"", compat::suggested_api());
         report.missing(at, "api", &hint);
     }
-    let slot = fields
-        .get("slot")
-        .and_then(|v| read_slot(v, at.key("slot"), report));
-    let own_name = identity.map(|i| &i.name);
+    let slot = read_field(fields, "slot", at, report, |v, at, r| {
+        choice::SLOT.read(v, at, r)
+    });
     let dependencies = read_dependencies(fields.get("dependencies"), own_name, at, report);
-    let runtime = fields
-        .get("runtime")
-        .and_then(|v| read_runtime(v, at.key("runtime"), report));
+    let runtime = read_field(fields, "runtime", at, report, read_runtime);
     let capabilities = requests::read(fields.get("capabilities"), at, report);
-    let claimed = fields
-        .get("risk")
-        .and_then(|v| read_risk(v, at.key("risk"), report));
+    let claimed = read_field(fields, "risk", at, report, |v, at, r| {
+        choice::RISK.read(v, at, r)
+    });
     let risk = check_risk(claimed, &capabilities, at.key("risk"), report);
     let contributes = contributes::read(fields, at, report);
-    let state = fields
-        .get("state")
-        .and_then(|v| read_state(v, at.key("state"), report));
-    let settings = fields
-        .get("settings")
-        .and_then(|v| read_settings(v, at.key("settings"), report));
+    let state = read_field(fields, "state", at, report, read_state);
+    let settings = read_field(fields, "settings", at, report, read_settings);
     let activation = read_activation(fields.get("activation"), at, report);
     report.unknown_fields(at, fields, &FIELDS, Unknown::Notice);
     Extension {
         api,
-        slot,
+        slot: slot.unwrap_or_default(),
         dependencies,
         risk,
         runtime,
@@ -110,6 +101,19 @@ pub(super) fn read(fields: &Fields, identity: Option<&Identity>, report: &mut Re
         settings,
         activation,
     }
+}
+
+/// Reads one field where it is present.
+fn read_field<T>(
+    fields: &Fields,
+    key: &str,
+    at: At<'_>,
+    report: &mut Report,
+    read: fn(&Value, At<'_>, &mut Report) -> Option<T>,
+) -> Option<T> {
+    fields
+        .get(key)
+        .and_then(|value| read(value, at.key(key), report))
 }
 
 /// A newer layout may mean anything, so nothing more of it is looked at.
@@ -170,55 +174,19 @@ fn bounded(req: &VersionReq) -> String {
     }
 }
 
-fn read_slot(value: &Value, at: At<'_>, report: &mut Report) -> Option<Slot> {
-    let names = Slot::ALL.map(Slot::as_str);
-    let found = read_choice(value, at, ("slot", "UNKNOWN_SLOT"), &names, report)?;
-    Slot::ALL.into_iter().find(|slot| slot.as_str() == found)
-}
-
-fn read_risk(value: &Value, at: At<'_>, report: &mut Report) -> Option<Risk> {
-    let names = Risk::ALL.map(Risk::as_str);
-    let found = read_choice(value, at, ("risk", "UNKNOWN_RISK"), &names, report)?;
-    Risk::ALL.into_iter().find(|risk| risk.as_str() == found)
-}
-
-/// Reads one of a closed list of words.
-pub(super) fn read_choice(
-    value: &Value,
-    at: At<'_>,
-    (what, code): (&str, &'static str),
-    choices: &[&'static str],
-    report: &mut Report,
-) -> Option<&'static str> {
-    let text = report.text(at, value)?;
-    let found = choices.iter().find(|choice| **choice == text);
-    if found.is_none() {
-        let hint = match nearest(text, choices) {
-            Some(near) => format!("did you mean `{near}`? choose from {}", choices.join(", ")),
-            None => format!("choose from {}", choices.join(", ")),
-        };
-        let message = format!("unknown {what} `{}`", shown(text));
-        report.problem_with_hint(at, code, message, hint);
-    }
-    found.copied()
-}
-
 fn read_dependencies(
     value: Option<&Value>,
     own_name: Option<&PluginId>,
     parent: At<'_>,
     report: &mut Report,
 ) -> Vec<Dependency> {
-    let at = parent.key("dependencies");
     let mut dependencies: Vec<Dependency> = Vec::new();
-    for (i, text) in value.map(|v| report.texts(at, v)).unwrap_or_default() {
-        let at = at.index(i);
+    report.texts(parent.key("dependencies"), value, |report, at, text| {
         let dependency = match parse_dependency(text) {
             Ok(dependency) => dependency,
             Err(message) => {
                 let hint = "write name or name@range, as in \"http-cache@^1.2\"";
-                report.problem_with_hint(at, "BAD_DEPENDENCY", message, hint);
-                continue;
+                return report.problem_with_hint(at, "BAD_DEPENDENCY", message, hint);
             }
         };
         let name = &dependency.name;
@@ -231,7 +199,7 @@ fn read_dependencies(
         } else {
             dependencies.push(dependency);
         }
-    }
+    });
     dependencies
 }
 
@@ -254,8 +222,7 @@ fn parse_dependency(text: &str) -> Result<Dependency, String> {
 fn read_runtime(value: &Value, at: At<'_>, report: &mut Report) -> Option<RuntimeSpec> {
     let fields = report.object(at, value)?;
     let kind = read_runtime_kind(fields, at, report);
-    let command = fields.get("command");
-    let command = command.and_then(|v| read_command(v, at.key("command"), report));
+    let command = read_field(fields, "command", at, report, read_command);
     if matches!(kind, Some(RuntimeKind::Process | RuntimeKind::Wasm))
         && !fields.contains_key("command")
     {
@@ -265,22 +232,13 @@ fn read_runtime(value: &Value, at: At<'_>, report: &mut Report) -> Option<Runtim
             "name the program inside the package, as in \"./bin/notes\"",
         );
     }
-    let at_args = at.key("args");
     let mut args = Vec::new();
-    for (i, arg) in fields
-        .get("args")
-        .map(|v| report.texts(at_args, v))
-        .unwrap_or_default()
-    {
-        if arg.contains('\0') {
-            report.problem(
-                at_args.index(i),
-                "BAD_ARGUMENT",
-                "an argument contains no NUL",
-            );
+    report.texts(at.key("args"), fields.get("args"), |report, at, text| {
+        if text.contains('\0') {
+            report.problem(at, "BAD_ARGUMENT", "an argument contains no NUL");
         }
-        args.push(arg.to_owned());
-    }
+        args.push(text.to_owned());
+    });
     report.unknown_fields(at, fields, &["kind", "command", "args"], Unknown::Notice);
     let kind = kind?;
     Some(RuntimeSpec {
@@ -291,21 +249,11 @@ fn read_runtime(value: &Value, at: At<'_>, report: &mut Report) -> Option<Runtim
 }
 
 fn read_runtime_kind(fields: &Fields, at: At<'_>, report: &mut Report) -> Option<RuntimeKind> {
-    const KINDS: [(&str, RuntimeKind); 3] = [
-        ("linked", RuntimeKind::Linked),
-        ("process", RuntimeKind::Process),
-        ("wasm", RuntimeKind::Wasm),
-    ];
-    let names = KINDS.map(|(name, _)| name);
     let Some(value) = fields.get("kind") else {
-        let hint = format!("choose from {}", names.join(", "));
-        report.missing(at, "kind", &hint);
+        report.missing(at, "kind", &choice::RUNTIME.list());
         return None;
     };
-    let what = ("runtime", "UNKNOWN_RUNTIME");
-    let found = read_choice(value, at.key("kind"), what, &names, report)?;
-    let (_, kind) = KINDS.into_iter().find(|(name, _)| *name == found)?;
-    Some(kind)
+    choice::RUNTIME.read(value, at.key("kind"), report)
 }
 
 /// A command is one token, as in the standard's `mcp.json`; it is started without a shell.
@@ -395,18 +343,15 @@ fn read_activation(value: Option<&Value>, parent: At<'_>, report: &mut Report) -
         return Activation::default();
     };
     let mut names = |key: &str, is_name: fn(&str) -> bool| {
-        let at = at.key(key);
-        let texts = fields
-            .get(key)
-            .map(|v| report.texts(at, v))
-            .unwrap_or_default();
-        for (i, text) in &texts {
+        let mut names = BTreeSet::new();
+        report.texts(at.key(key), fields.get(key), |report, at, text| {
             if !is_name(text) {
                 let message = format!("`{}` is not a plain name", shown(text));
-                report.problem(at.index(*i), "BAD_ACTIVATION", message);
+                report.problem(at, "BAD_ACTIVATION", message);
             }
-        }
-        texts.into_iter().map(|(_, text)| text.to_owned()).collect()
+            names.insert(text.to_owned());
+        });
+        names
     };
     let is_env = |name: &str| canonical_env_name(name).is_ok();
     let activation = Activation {

@@ -3,6 +3,7 @@
 //! This module reads bytes and says everything that is wrong with them. It never opens a file,
 //! never fetches a schema and never decides what a plugin gets.
 
+mod choice;
 mod contributes;
 mod error;
 mod extension;

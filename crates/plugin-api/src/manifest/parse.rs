@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::error::{ManifestError, Notice, Problem};
 use super::report::{At, Report};
 use super::{extension, json, standard};
-use crate::{Manifest, Slot};
+use crate::Manifest;
 
 impl Manifest {
     /// Reads a `plugin.json` of Agent Plugins 1.0.0, with keyway's part under
@@ -90,20 +90,19 @@ fn read_document(source: Value, dialect: Dialect, report: &mut Report) -> Option
     let extension = standard::extension(root, dialect);
     let identity = standard::read(root, dialect, extension.is_some(), report);
     let ours = match extension {
-        Some(fields) => extension::read(fields, identity.as_ref(), report),
+        Some(fields) => extension::read(fields, identity.name.as_ref(), report),
         None => extension::Extension::default(),
     };
     standard::unknown_fields(root, dialect, report);
-    let identity = identity?;
     Some(Manifest {
-        name: identity.name,
-        version: identity.version,
+        name: identity.name?,
+        version: identity.version?,
         description: root
             .get("description")
             .and_then(Value::as_str)
             .map(str::to_owned),
         api: ours.api,
-        slot: ours.slot.unwrap_or(Slot::Custom),
+        slot: ours.slot,
         dependencies: ours.dependencies,
         risk: ours.risk,
         runtime: ours.runtime,

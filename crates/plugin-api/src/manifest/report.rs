@@ -160,16 +160,19 @@ impl Report {
         self.typed(at, value, value.as_u64(), "a whole number from 0 up")
     }
 
-    /// Reads a list of strings; each comes with its index, those of another type are reported.
-    pub(super) fn texts<'v>(&mut self, at: At<'_>, value: &'v Value) -> Vec<(usize, &'v str)> {
-        let items = self.list(at, value).map(Vec::as_slice).unwrap_or_default();
-        let mut texts = Vec::new();
-        for (i, item) in items.iter().enumerate() {
+    /// Reads a list of strings where there is one, and hands on each with its spot.
+    pub(super) fn texts(
+        &mut self,
+        at: At<'_>,
+        value: Option<&Value>,
+        mut each: impl FnMut(&mut Self, At<'_>, &str),
+    ) {
+        let items = value.and_then(|value| self.list(at, value));
+        for (i, item) in items.into_iter().flatten().enumerate() {
             if let Some(text) = self.text(at.index(i), item) {
-                texts.push((i, text));
+                each(self, at.index(i), text);
             }
         }
-        texts
     }
 
     fn typed<T>(&mut self, at: At<'_>, value: &Value, found: Option<T>, wanted: &str) -> Option<T> {

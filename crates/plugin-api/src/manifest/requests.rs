@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::extension::read_choice;
+use super::choice;
 use super::parse::Fields;
 use super::report::{At, Report, Unknown, shown};
 use crate::capability::ItemKind;
@@ -45,12 +45,10 @@ fn read_request(value: &Value, at: At<'_>, report: &mut Report) -> Option<Capabi
 
 fn read_capability(fields: &Fields, at: At<'_>, report: &mut Report) -> Option<Capability> {
     let Some(kind) = fields.get("kind") else {
-        let hint = format!("choose from {}", Capability::FAMILIES.join(", "));
-        report.missing(at, "kind", &hint);
+        report.missing(at, "kind", &choice::CAPABILITY.list());
         return None;
     };
-    let what = ("capability", "UNKNOWN_CAPABILITY");
-    let kind = read_choice(kind, at.key("kind"), what, &Capability::FAMILIES, report)?;
+    let kind = choice::CAPABILITY.read(kind, at.key("kind"), report)?;
     let mut reader = Reader { fields, at, report };
     let (own, capability): (&[&str], _) = match kind {
         "filesystem" => (&["read", "write"], reader.filesystem()),
@@ -148,29 +146,18 @@ impl Reader<'_, '_> {
     }
 
     fn verbs(&mut self) -> Option<BTreeSet<SurfaceVerb>> {
-        let at = self.at.key("verbs");
-        let names = SurfaceVerb::ALL.map(SurfaceVerb::as_str);
         let Some(value) = self.fields.get("verbs") else {
-            let hint = format!("choose from {}", names.join(", "));
-            self.report.missing(self.at, "verbs", &hint);
+            self.report.missing(self.at, "verbs", &choice::VERB.list());
             return None;
         };
         let mut verbs = BTreeSet::new();
-        for (i, text) in self.report.texts(at, value) {
-            match SurfaceVerb::ALL
-                .into_iter()
-                .find(|verb| verb.as_str() == text)
-            {
-                Some(verb) if verbs.insert(verb) => {}
-                Some(_) => note_twice(self.report, at.index(i), text),
-                None => {
-                    let hint = format!("choose from {}", names.join(", "));
-                    let message = format!("unknown verb `{}`", shown(text));
-                    self.report
-                        .problem_with_hint(at.index(i), "UNKNOWN_VERB", message, hint);
-                }
+        let at = self.at.key("verbs");
+        self.report.texts(at, Some(value), |report, at, text| {
+            let verb = choice::VERB.pick(text, at, report);
+            if verb.is_some_and(|verb| !verbs.insert(verb)) {
+                note_twice(report, at, text);
             }
-        }
+        });
         Some(verbs)
     }
 
@@ -184,16 +171,15 @@ impl Reader<'_, '_> {
     }
 
     fn items(&mut self, key: &str, kind: ItemKind) -> BTreeSet<String> {
-        let at = self.at.key(key);
-        let texts = self.fields.get(key).map(|v| self.report.texts(at, v));
         let mut items = BTreeSet::new();
-        for (i, text) in texts.unwrap_or_default() {
-            if let Some(item) = read_item(self.report, at.index(i), kind, text)
-                && !items.insert(item)
-            {
-                note_twice(self.report, at.index(i), text);
-            }
-        }
+        let value = self.fields.get(key);
+        self.report
+            .texts(self.at.key(key), value, |report, at, text| {
+                let item = read_item(report, at, kind, text);
+                if item.is_some_and(|item| !items.insert(item)) {
+                    note_twice(report, at, text);
+                }
+            });
         items
     }
 }

@@ -44,11 +44,11 @@ const CLAUDE_FIELDS: [&str; 14] = [
     "mcpServers",
 ];
 
-/// Who the plugin is.
+/// Who the plugin is, as far as it can be read.
 #[derive(Debug)]
 pub(super) struct Identity {
-    pub(super) name: PluginId,
-    pub(super) version: Version,
+    pub(super) name: Option<PluginId>,
+    pub(super) version: Option<Version>,
 }
 
 /// Finds keyway's extension. What cannot be it is reported by [`read`].
@@ -59,38 +59,32 @@ pub(super) fn extension(root: &Fields, dialect: Dialect) -> Option<&Fields> {
     }
 }
 
-/// Reads the standard fields; `None` when the plugin has no usable name or version.
+/// Reads the standard fields.
 pub(super) fn read(
     root: &Fields,
     dialect: Dialect,
     extended: bool,
     report: &mut Report,
-) -> Option<Identity> {
+) -> Identity {
     if dialect == Dialect::AgentPlugins {
         check_standard(root, report);
     }
     let name = read_name(root, report);
     let version = read_version(root, extended, report);
-    for key in ["description", "homepage", "repository", "license"] {
-        // Claude plugins in the wild write a repository as an object.
-        let loose = dialect == Dialect::Claude && key == "repository";
-        if let Some(value) = root.get(key).filter(|v| !(loose && v.is_object())) {
-            report.text(At::Root.key(key), value);
-        }
-        if key == "description" {
-            check_author(root, dialect, report);
-        }
+    check_text(root, "description", report);
+    check_author(root, dialect, report);
+    check_text(root, "homepage", report);
+    // Claude plugins in the wild write a repository as an object.
+    if dialect == Dialect::AgentPlugins || !root.get("repository").is_some_and(Value::is_object) {
+        check_text(root, "repository", report);
     }
-    if let Some(keywords) = root.get("keywords") {
-        report.texts(At::Root.key("keywords"), keywords);
-    }
+    check_text(root, "license", report);
+    let keywords = At::Root.key("keywords");
+    report.texts(keywords, root.get("keywords"), |_, _, _| {});
     if let (Dialect::AgentPlugins, Some(extensions)) = (dialect, root.get("extensions")) {
         check_extensions(extensions, report);
     }
-    Some(Identity {
-        name: name?,
-        version: version?,
-    })
+    Identity { name, version }
 }
 
 /// Reports top-level fields that the format does not have; they are ignored.
@@ -164,6 +158,12 @@ fn read_version(root: &Fields, extended: bool, report: &mut Report) -> Option<Ve
             report.notice(at, "VERSION_ASSUMED", message);
             Some(none)
         }
+    }
+}
+
+fn check_text(root: &Fields, key: &str, report: &mut Report) {
+    if let Some(value) = root.get(key) {
+        report.text(At::Root.key(key), value);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The checked form of a manifest. Only the parser makes one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use semver::{Version, VersionReq};
 use serde_json::Value;
@@ -169,6 +170,27 @@ pub enum RuntimeKind {
     Process,
     /// A WASM component.
     Wasm,
+}
+
+impl RuntimeKind {
+    /// Every kind, sorted by name.
+    pub const ALL: [Self; 3] = [Self::Linked, Self::Process, Self::Wasm];
+
+    /// Returns the name as manifests write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Linked => "linked",
+            Self::Process => "process",
+            Self::Wasm => "wasm",
+        }
+    }
+}
+
+impl fmt::Display for RuntimeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
 }
 
 /// What a plugin adds, by kind.
