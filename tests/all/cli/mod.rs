@@ -12,6 +12,7 @@ mod bench;
 mod calls;
 mod catalog;
 mod failures;
+mod host;
 mod hostile;
 mod lookup;
 mod prompt;

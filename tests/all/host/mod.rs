@@ -1,4 +1,4 @@
 //! Behaviour of: the host as a whole, from building to a governed call.
 
 mod calls;
-mod plugins;
+pub(crate) mod plugins;

@@ -10,7 +10,7 @@ use keyway_plugin_api::{
 };
 
 #[derive(ToolInput)]
-pub(super) struct Pair {
+pub(crate) struct Pair {
     /// The first number.
     a: i64,
     /// The second number.
@@ -18,7 +18,7 @@ pub(super) struct Pair {
 }
 
 #[derive(ToolValue)]
-pub(super) struct Sum {
+pub(crate) struct Sum {
     /// The sum.
     sum: i64,
 }
@@ -51,19 +51,19 @@ fn wipe() -> String {
 
 /// What a [`Sums`] counts.
 #[derive(Default)]
-pub(super) struct Counters {
-    pub(super) starts: AtomicUsize,
-    pub(super) stops: AtomicUsize,
+pub(crate) struct Counters {
+    pub(crate) starts: AtomicUsize,
+    pub(crate) stops: AtomicUsize,
 }
 
 /// A plugin with three tools; counts how often it is started and stopped.
 #[derive(Default)]
-pub(super) struct Sums {
-    pub(super) counters: Arc<Counters>,
-    pub(super) fails_to_start: bool,
+pub(crate) struct Sums {
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) fails_to_start: bool,
 }
 
-pub(super) const SUMS: &str = r#"{
+pub(crate) const SUMS: &str = r#"{
   "$schema": "https://agent-plugins.org/schemas/1.0.0/plugin.schema.json",
   "name": "sums", "version": "0.1.0",
   "extensions": { "dev.keyway": {

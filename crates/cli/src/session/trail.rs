@@ -1,8 +1,6 @@
 //! The audit trail of the state folder, opened with the first event: a command that changes
 //! nothing leaves no file behind.
 
-use std::fs::DirBuilder;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -66,23 +64,6 @@ impl AuditSink for LazyTrail {
 }
 
 fn open(dir: &Path) -> Result<JsonlAudit, AuditError> {
-    make(dir).map_err(|source| AuditError::Io {
-        doing: "make",
-        path: dir.to_owned(),
-        source,
-    })?;
-    JsonlAudit::open(
-        dir.join(AUDIT_FILE),
-        Arc::new(SystemClock::new()),
-        Redactor::new(),
-    )
-}
-
-/// Makes the folder, for its owner only.
-fn make(dir: &Path) -> io::Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir)
+    let clock = Arc::new(SystemClock::new());
+    JsonlAudit::open(dir.join(AUDIT_FILE), clock, Redactor::new())
 }

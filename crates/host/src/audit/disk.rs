@@ -1,6 +1,6 @@
 //! The few things a trail needs of a file, so that tests can make each of them fail.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -41,6 +41,7 @@ impl TrailDisk {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
+        make_folder_of(path)?;
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(path)?;
@@ -62,6 +63,21 @@ impl TrailDisk {
         #[cfg(not(unix))]
         Ok(self.path.exists())
     }
+}
+
+/// Makes the folder that holds the trail, for its owner only.
+fn make_folder_of(path: &Path) -> io::Result<()> {
+    let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    else {
+        return Ok(());
+    };
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
 }
 
 impl Disk for TrailDisk {

@@ -46,7 +46,7 @@ pub struct JsonlAudit {
 }
 
 impl JsonlAudit {
-    /// Opens a trail, or begins one, and starts its writer.
+    /// Opens a trail, or begins one with the folder that holds it, and starts its writer.
     ///
     /// Bytes after the last record, which a crash can leave, are moved to `FILE.torn-N` beside
     /// it and recorded.
