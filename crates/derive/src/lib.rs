@@ -5,6 +5,8 @@ mod data;
 mod diagnostics;
 mod docs;
 mod error_cases;
+#[cfg(test)]
+mod golden;
 mod grammar;
 mod self_type;
 mod tool;
