@@ -40,7 +40,6 @@ pub use extract::{
 };
 pub use hook::{Hook, HookAuthority, HookEvent, HookPoint, HookVerdict};
 pub use id::{AgentId, NAME_MAX, NameError, PluginId, ToolId, ToolName};
-pub use keyway_derive::{ToolErrorCases, ToolInput, ToolValue, tool, tools};
 #[cfg(feature = "linked")]
 pub use linked::{LinkedPlugin, linked_plugins};
 pub use manifest::{
@@ -53,6 +52,17 @@ pub use output::{IntoOutput, Json, ToolErrorCases};
 pub use plugin::{Plugin, Register, RegisterError, RegisteredHook, Staged, StartFailure};
 pub use slot::Slot;
 pub use tool::{Arguments, Content, Tool, ToolError, ToolErrorKind, ToolOutput};
+
+#[doc = include_str!("../docs/tool_error_cases.md")]
+pub use keyway_derive::ToolErrorCases;
+#[doc = include_str!("../docs/tool_input.md")]
+pub use keyway_derive::ToolInput;
+#[doc = include_str!("../docs/tool_value.md")]
+pub use keyway_derive::ToolValue;
+#[doc = include_str!("../docs/tool.md")]
+pub use keyway_derive::tool;
+#[doc = include_str!("../docs/tools.md")]
+pub use keyway_derive::tools;
 
 // Authors need no dependency of their own to write derives and JSON.
 pub use schemars;

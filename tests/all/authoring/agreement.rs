@@ -480,3 +480,41 @@ fn shapes_that_only_serde_takes_are_refused() {
         );
     }
 }
+
+/// The control: what serde and schemars derive by themselves does disagree, on every such shape.
+#[test]
+fn plain_derives_do_take_those_shapes() {
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only the parsing is under test")]
+    struct Plain {
+        color: PlainColor,
+        event: PlainEvent,
+    }
+
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    enum PlainColor {
+        Red,
+    }
+
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    #[serde(tag = "kind", deny_unknown_fields)]
+    enum PlainEvent {
+        Opened,
+    }
+
+    let schema = schemars::schema_for!(Plain).to_value();
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    for value in [
+        json!(["Red", {"kind": "Opened"}]),
+        json!({"color": {"Red": null}, "event": {"kind": "Opened"}}),
+        json!({"color": "Red", "event": {"kind": "Opened", "x": 1}}),
+        json!({"color": "Red", "event": ["Opened"]}),
+    ] {
+        assert!(!validator.is_valid(&value), "{value}");
+        assert!(
+            serde_json::from_value::<Plain>(value.clone()).is_ok(),
+            "{value}"
+        );
+    }
+}

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use keyway_plugin_api::{
     Args, CallCx, Content, Denial, DenialReason, Effect, EffectReply, EffectRequest, FileStat,
     FsRead, FsWrite, Json, Log, LogLevel, Secret, SecretName, SecretValue, State, Tool, ToolError,
-    ToolErrorKind, ToolInput, ToolOutput, Tools, tool, tools,
+    ToolErrorKind, ToolInput, ToolOutput, ToolValue, Tools, tool, tools,
 };
 use serde_json::{Value, json};
 
@@ -275,7 +275,7 @@ type Count = u64;
 impl Counter {
     /// Adds to the counter.
     #[tool(effect = write)]
-    async fn count(&self, Args(by): Args<By>, log: Log) -> Result<Json<Count>, ToolError> {
+    async fn count(&self, Args(by): Args<ByArgs>, log: Log) -> Result<Json<Count>, ToolError> {
         log.trace("counting").await;
         Ok(Json(self.raise(by.by)))
     }
@@ -292,6 +292,11 @@ impl Counter {
 }
 
 #[derive(ToolInput)]
+struct ByArgs {
+    by: Count,
+}
+
+#[derive(ToolValue)]
 struct By {
     by: Count,
 }
@@ -314,4 +319,66 @@ async fn methods_share_one_value() {
     let output = call(&*tools[1], r#"{"prefix": "n="}"#).await.unwrap();
     assert_eq!(output.to_value(), "n=4");
     assert_eq!(counter.show_it("still ".into()), "still 4");
+}
+
+#[derive(ToolInput)]
+struct LooseArgs {
+    #[serde(default)]
+    values: Vec<Loose>,
+}
+
+/// Enums whose variants cannot be told apart by a name in one place.
+#[derive(ToolValue)]
+#[serde(untagged)]
+enum Loose {
+    Number(i64),
+    Adjacent(Adjacent),
+    Mixed(Mixed),
+}
+
+#[derive(ToolValue)]
+#[serde(tag = "t", content = "c")]
+enum Adjacent {
+    Unit,
+    Text(String),
+}
+
+#[derive(ToolValue)]
+enum Mixed {
+    Named(Merged),
+    #[serde(untagged)]
+    Other(Vec<u8>),
+}
+
+#[derive(ToolValue)]
+#[serde(tag = "kind")]
+enum Merged {
+    Holding(By),
+}
+
+/// Echoes what it understood.
+#[tool(effect = read)]
+fn echo(Args(args): Args<LooseArgs>) -> Json<Vec<Loose>> {
+    Json(args.values)
+}
+
+#[tokio::test]
+async fn enums_of_every_representation_go_in_and_out() {
+    let values = json!([
+        7, {"t": "Unit"}, {"t": "Text", "c": "x"}, {"Named": {"kind": "Holding", "by": 3}}, [1, 2]
+    ]);
+    let schema = &Echo.descriptor().input_schema;
+    let arguments = json!({"values": values});
+    assert!(
+        jsonschema::draft202012::is_valid(schema, &arguments),
+        "{schema}"
+    );
+    let output = call(&Echo, &arguments.to_string()).await.unwrap();
+    assert_eq!(output.to_value(), values);
+    let published = Echo.descriptor().output_schema.as_ref().unwrap();
+    assert!(
+        jsonschema::draft202012::is_valid(published, &values),
+        "{published}"
+    );
+    assert!(!Echo.descriptor().typed);
 }

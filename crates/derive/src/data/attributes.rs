@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Data, DeriveInput, Fields, Meta, Path, Token};
+use syn::{Attribute, Data, DeriveInput, Fields, Meta, Path, Token, Variant};
 
 use crate::diagnostics::Problems;
 
@@ -123,8 +123,16 @@ fn holds_a_merged_variant(input: &DeriveInput) -> bool {
 
 /// Tells whether an attribute of serde's or schemars' on a type has a word.
 pub(super) fn says(input: &DeriveInput, owner: &str, word: &str) -> bool {
-    input
-        .attrs
+    any_says(&input.attrs, owner, word)
+}
+
+/// Tells whether serde tries a variant without looking for its name.
+pub(super) fn is_untagged(variant: &Variant) -> bool {
+    any_says(&variant.attrs, "serde", "untagged")
+}
+
+fn any_says(attributes: &[Attribute], owner: &str, word: &str) -> bool {
+    attributes
         .iter()
         .filter(|attribute| attribute.path().is_ident(owner))
         .filter_map(|attribute| match &attribute.meta {

@@ -7,7 +7,7 @@ use syn::{Attribute, Data, DeriveInput, Field, Fields, Path, Token, Type, Varian
 use crate::grammar::path_text;
 use crate::self_type;
 
-use super::attributes::says;
+use super::attributes::{is_untagged, says};
 
 /// What to write for one type.
 pub(super) struct Shadow<'a> {
@@ -34,6 +34,7 @@ impl Wrapper {
     pub(super) fn of(input: &DeriveInput) -> Self {
         match &input.data {
             Data::Enum(_) if says(input, "serde", "untagged") => Self::Plain,
+            Data::Enum(data) if data.variants.iter().any(is_untagged) => Self::Plain,
             Data::Enum(_) if says(input, "serde", "tag") => Self::MapOnly,
             Data::Enum(_) => Self::EnumOnly,
             Data::Struct(data) if matches!(data.fields, Fields::Named(_)) => Self::MapOnly,
@@ -129,7 +130,8 @@ impl Shadow<'_> {
                 quote!(struct #shadow #fields #end)
             }
             Data::Enum(data) => {
-                let tagged = says(self.input, "serde", "tag");
+                let says = |word| says(self.input, "serde", word);
+                let tagged = says("tag") && !says("content");
                 let variants = data
                     .variants
                     .iter()
