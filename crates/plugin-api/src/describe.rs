@@ -5,7 +5,7 @@ use schemars::generate::{Contract, SchemaSettings};
 use serde_json::{Value, json};
 
 use crate::id::ConstToolName;
-use crate::normalise::{normalise_derived, normalise_output};
+use crate::normalise::{normalise_derived, normalise_derived_output};
 use crate::{
     Arguments, ConstNeed, Effect, ErrorCase, Need, ToolDescriptor, ToolError, ToolName,
     assert_effect_allows,
@@ -50,18 +50,22 @@ impl ToolSpec {
     /// published as it is: the host refuses the tool when it registers, and says why.
     #[must_use]
     pub fn describe(self) -> ToolDescriptor {
-        let raw = self.parameters.iter().find_map(|p| (p.input_schema)());
-        let raw = raw.unwrap_or_else(no_arguments_schema);
-        let (input, typed) = normalise_derived(&raw).unwrap_or((raw, false));
-        let name = ToolName::from(self.name);
+        let input = self.parameters.iter().find_map(|p| (p.input_schema)());
+        let input = input.unwrap_or_else(no_arguments_schema);
+        let (input, exact) = normalise_derived(&input).unwrap_or((input, false));
+        let output = self
+            .output
+            .map(|output| normalise_derived_output(&output).unwrap_or((output, false)));
+        let guaranteed = output.as_ref().is_none_or(|(_, guaranteed)| *guaranteed);
         let needs = (self.parameters.iter()).filter_map(|p| Need::from_const(p.need));
+        let name = ToolName::from(self.name);
         let mut descriptor = ToolDescriptor::new(name, self.description.trim(), self.effect, input)
             .with_idempotent(self.idempotent)
             .with_needs(needs)
             .with_errors(self.errors)
-            .with_typed(typed);
+            .with_typed(exact && guaranteed);
         descriptor.title = self.title.map(str::to_owned);
-        descriptor.output_schema = self.output.map(|raw| normalise_output(&raw).unwrap_or(raw));
+        descriptor.output_schema = output.map(|(schema, _)| schema);
         descriptor
     }
 }

@@ -86,8 +86,9 @@ pub struct ToolDescriptor {
     /// How the tool can fail.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ErrorCase>,
-    /// Whether the tool's own parser accepts exactly what the schema accepts, so that the host
-    /// needs its validator only to explain a refusal. Set by the derive, never by the wire.
+    /// Whether the tool's own parser accepts exactly what the input schema accepts and its result
+    /// type gives nothing but what the output schema accepts, so that the host needs its validator
+    /// only to explain a refusal. Set by the derive, never by the wire.
     #[serde(skip)]
     pub typed: bool,
 }

@@ -64,9 +64,16 @@ pub fn normalise_input(schema: &Value) -> Result<Value, SchemaProblem> {
 /// leaves the document or leads nowhere; [`SchemaProblem::NotASchema`] where a schema is neither
 /// an object nor a boolean.
 pub fn normalise_output(schema: &Value) -> Result<Value, SchemaProblem> {
+    normalise_derived_output(schema).map(|(schema, _)| schema)
+}
+
+/// Normalises an output schema and tells whether its types, if the derive made both, serialise to
+/// nothing else.
+pub(crate) fn normalise_derived_output(schema: &Value) -> Result<(Value, bool), SchemaProblem> {
     let mut schema = canonical(schema)?;
+    let typed = typed::is_guaranteed(&schema);
     unmark(&mut schema);
-    Ok(schema)
+    Ok((schema, typed))
 }
 
 /// Normalises an input schema and tells whether its parser, if the derive made both, accepts

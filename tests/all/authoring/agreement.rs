@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
 use jsonschema::Validator;
-use keyway_plugin_api::{Args, Arguments, Tool, ToolInput, ToolValue, normalise_input, tool};
-use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
-use proptest::sample::{Index, select};
+use keyway_plugin_api::{
+    Args, Arguments, Json, Tool, ToolError, ToolInput, ToolValue, normalise_input, tool,
+};
+use proptest::prelude::proptest;
 use proptest::test_runner::TestCaseError;
-use serde_json::{Map, Number, Value, json};
+use serde_json::{Value, json};
+
+use super::any_json::{any_change, any_json, apply};
 
 /// Every plain type, one property each.
 #[derive(Debug, ToolInput)]
@@ -239,167 +242,60 @@ static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
     ]
 });
 
-/// Names that some type under test knows, and one that none does.
-const NAMES: [&str; 32] = [
-    "any",
-    "boxed",
-    "by",
-    "by_name",
-    "children",
-    "Circle",
-    "closed",
-    "color",
-    "colors",
-    "deep-blue",
-    "documented",
-    "empty",
-    "event",
-    "first_one",
-    "flag",
-    "Green",
-    "id",
-    "kind",
-    "left",
-    "moved",
-    "node",
-    "nodes",
-    "opened",
-    "pair",
-    "Point",
-    "Red",
-    "right",
-    "shape",
-    "side",
-    "Square",
-    "to",
-    "unknown",
-];
-
-fn any_number() -> impl Strategy<Value = Number> {
-    let edges = [
-        "-129",
-        "-128",
-        "-1",
-        "-0",
-        "-0.0",
-        "0",
-        "1",
-        "1.0",
-        "1.5",
-        "127",
-        "128",
-        "255",
-        "256.0",
-        "32767",
-        "32768",
-        "-32769",
-        "65535",
-        "65536",
-        "2147483648",
-        "4294967295",
-        "4294967296",
-        "9223372036854775807",
-        "9223372036854775808",
-        "18446744073709551615",
-        "18446744073709551616",
-        "-9223372036854775808",
-        "-9223372036854775809",
-        "1e3",
-        "1e19",
-        "1e20",
-        "-1e19",
-        "1e300",
-        "123456789012345678901234567890",
-        "5e-324",
-        "2.5e1",
-    ];
-    prop_oneof![
-        select(edges.to_vec()).prop_map(|text| text.parse().unwrap()),
-        any::<i64>().prop_map(Number::from),
-        any::<f64>().prop_filter_map("finite", Number::from_f64),
-    ]
+/// Every kind of enum and struct, as a result.
+#[derive(Debug, ToolValue)]
+struct Everything {
+    color: Color,
+    documented: Documented,
+    shape: Shape,
+    event: Event,
+    pair: Pair,
+    wrapped: Wrapped,
+    empty: Empty,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    nodes: Vec<Node>,
+    by_name: BTreeMap<String, Option<i16>>,
 }
 
-fn any_json() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::Bool),
-        any_number().prop_map(Value::Number),
-        select(NAMES.to_vec()).prop_map(Value::from),
-        "[a-c]{0,2}".prop_map(Value::from),
-    ];
-    leaf.prop_recursive(3, 24, 5, |inner| {
-        let members = proptest::collection::vec((select(NAMES.to_vec()), inner.clone()), 0..5);
-        prop_oneof![
-            proptest::collection::vec(inner, 0..4).prop_map(Value::from),
-            members.prop_map(|members| {
-                let named = members.into_iter().map(|(k, v)| (k.to_owned(), v));
-                Value::Object(named.collect::<Map<_, _>>())
-            }),
-        ]
-    })
+/// Returns everything.
+#[tool(effect = read)]
+fn everything_there_is() -> Result<Json<Everything>, ToolError> {
+    Arguments::new(&EVERYTHING.1.to_string()).parse().map(Json)
 }
 
-/// One change to some place of a value.
-#[derive(Debug, Clone)]
-enum Change {
-    Add(&'static str, Value),
-    Drop(Index),
-    IntoArray,
-    Replace(Value),
-}
-
-fn any_change() -> impl Strategy<Value = (Index, Change)> {
-    let change = prop_oneof![
-        (select(NAMES.to_vec()), any_json()).prop_map(|(name, v)| Change::Add(name, v)),
-        any::<Index>().prop_map(Change::Drop),
-        Just(Change::IntoArray),
-        any_json().prop_map(Change::Replace),
-    ];
-    (any::<Index>(), change)
-}
-
-fn places(value: &Value, at: String, out: &mut Vec<String>) {
-    match value {
-        Value::Array(list) => {
-            for (i, inner) in list.iter().enumerate() {
-                places(inner, format!("{at}/{i}"), out);
-            }
-        }
-        Value::Object(members) => {
-            for (name, inner) in members {
-                places(inner, format!("{at}/{name}"), out);
-            }
-        }
-        _ => {}
-    }
-    out.push(at);
-}
-
-fn apply(value: &mut Value, (place, change): &(Index, Change)) {
-    let mut all = Vec::new();
-    places(value, String::new(), &mut all);
-    let target = value.pointer_mut(place.get::<String>(&all)).unwrap();
-    match (change, target) {
-        (Change::Replace(new), target) => *target = new.clone(),
-        (Change::Add(name, new), Value::Object(members)) => {
-            members.insert((*name).to_owned(), new.clone());
-        }
-        (Change::Drop(which), Value::Object(members)) if !members.is_empty() => {
-            let name = which
-                .get(&members.keys().cloned().collect::<Vec<_>>())
-                .clone();
-            members.remove(&name);
-        }
-        // What serde's own derives take for a struct.
-        (Change::IntoArray, target @ Value::Object(_)) => {
-            *target = target.as_object().unwrap().values().cloned().collect();
-        }
-        _ => {}
-    }
-}
+static EVERYTHING: LazyLock<(Validator, Value)> = LazyLock::new(|| {
+    let schema = EverythingThereIs
+        .descriptor()
+        .output_schema
+        .as_ref()
+        .unwrap();
+    (
+        jsonschema::draft202012::new(schema).unwrap(),
+        json!({
+            "color": "Red", "documented": "first_one", "shape": {"Tree": {"id": 1}},
+            "event": {"kind": "moved", "to": 3, "by": "Green"},
+            "pair": {"left": {"right": "Green"}, "right": "deep-blue"}, "wrapped": 4, "empty": {},
+            "nodes": [{"id": 1, "children": [{"id": 2}]}], "by_name": {"a": 1, "b": null}
+        }),
+    )
+});
 
 proptest! {
+    #[test]
+    fn c_authoring_what_a_type_serialises_to_keeps_to_its_schema(
+        changes in proptest::collection::vec(any_change(), 0..4),
+    ) {
+        let (validator, sample) = &*EVERYTHING;
+        let mut value = sample.clone();
+        for change in &changes {
+            apply(&mut value, change);
+        }
+        if let Ok(parsed) = Arguments::new(&value.to_string()).parse::<Everything>() {
+            let json = serde_json::to_value(&parsed).unwrap();
+            proptest::prop_assert!(validator.is_valid(&json), "{json}");
+        }
+    }
+
     #[test]
     fn c_authoring_any_json_gets_one_verdict(value in any_json()) {
         let json = value.to_string();
@@ -424,6 +320,9 @@ proptest! {
 
 #[test]
 fn the_samples_are_accepted_by_both() {
+    let validator = &EVERYTHING.0;
+    let everything = everything_there_is().unwrap().0;
+    assert!(validator.is_valid(&serde_json::to_value(&everything).unwrap()));
     for case in CASES.iter() {
         assert_eq!(
             case.agree(&case.sample.to_string()).ok(),

@@ -303,6 +303,57 @@ fn converted(_: Args<ConvertedArgs>) {}
 #[tool(effect = read)]
 fn unique(_: Args<UniqueArgs>) {}
 
+/// Returns a limited text.
+#[tool(effect = read)]
+fn limited() -> Json<Code> {
+    Json(Code {
+        code: "too long".into(),
+    })
+}
+
+#[derive(ToolValue)]
+struct Code {
+    #[schemars(length(max = 3))]
+    code: String,
+}
+
+/// Returns a foreign type.
+#[tool(effect = read)]
+fn foreign_result() -> Json<Vec<Plot>> {
+    Json(vec![Plot { x: 1 }])
+}
+
+#[derive(serde::Serialize, schemars::JsonSchema)]
+struct Plot {
+    x: i32,
+}
+
+/// Returns a float, which is null when it is no number.
+#[tool(effect = read)]
+fn float_result() -> Json<f64> {
+    Json(f64::INFINITY)
+}
+
+/// Returns a float that may be null.
+#[tool(effect = read)]
+fn optional_float() -> Json<Option<f64>> {
+    Json(None)
+}
+
+#[test]
+fn a_result_that_may_break_its_schema_is_not_typed() {
+    let tools: [(&str, &dyn Tool, bool); 5] = [
+        ("a length", &Limited, false),
+        ("a foreign struct", &ForeignResult, false),
+        ("a float", &FloatResult, false),
+        ("an optional float", &OptionalFloat, true),
+        ("a derived struct", &Search, true),
+    ];
+    for (what, tool, typed) in tools {
+        assert_eq!(tool.descriptor().typed, typed, "{what}");
+    }
+}
+
 #[test]
 fn a_schema_that_says_more_than_the_types_is_not_typed() {
     let tools: [(&str, &dyn Tool); 4] = [

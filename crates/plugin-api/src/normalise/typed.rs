@@ -1,12 +1,26 @@
 //! Tells whether a derived schema says no more than the types behind it do.
 //!
 //! The derive marks what it made both the schema and the parser of. A schema built from such
-//! marked parts and plain values alone needs no validator beside the parser. Everything unknown
-//! counts as a constraint.
+//! marked parts and plain values alone needs no validator beside the parser, nor behind the
+//! serialiser. Everything unknown counts as a constraint.
 
 use serde_json::{Map, Value};
 
 use super::{EXACT, keywords};
+
+/// Tells whether every value that the types serialise to keeps to the schema.
+pub(super) fn is_guaranteed(root: &Value) -> bool {
+    is_exact(root) && numbers_may_be_null(root)
+}
+
+/// A float that is no number, such as infinity, serialises to null.
+fn numbers_may_be_null(schema: &Value) -> bool {
+    let mut all = schema.get("type").is_none_or(|name| name != "number");
+    keywords::for_each_subschema(schema, &mut |_, inner| {
+        all = all && numbers_may_be_null(inner)
+    });
+    all
+}
 
 /// Where a schema stands relative to a marked type.
 #[derive(Clone, Copy, PartialEq)]
