@@ -10,7 +10,10 @@ const ALLOCATIONS_MAX: u64 = 6;
 
 #[test]
 fn a_governed_call_allocates_at_most_six_times() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let host = Host::builder("test", "1.0.0")
         .approver(ApproveAll)
         .audit(Nothing)
@@ -19,11 +22,18 @@ fn a_governed_call_allocates_at_most_six_times() {
         .unwrap();
     runtime.block_on(host.start());
     let view = host.view("acme/support/triage".parse().unwrap());
-    let call = || runtime.block_on(view.call("sums/add", r#"{"a":1,"b":2}"#)).unwrap();
+    let call = || {
+        runtime
+            .block_on(view.call("sums/add", r#"{"a":1,"b":2}"#))
+            .unwrap()
+    };
     drop(call());
     let info = allocation_counter::measure(|| drop(call()));
     assert!(info.count_total <= ALLOCATIONS_MAX, "{info:?}");
-    assert!(info.count_total >= 2, "a call makes a future and a result: {info:?}");
+    assert!(
+        info.count_total >= 2,
+        "a call makes a future and a result: {info:?}"
+    );
 }
 
 /// Takes events and drops them, so that what is counted is the caller's path.
@@ -37,7 +47,10 @@ impl keyway_host::audit::AuditSink for Nothing {
         &self,
         _event: keyway_host::audit::AuditEvent,
     ) -> Result<keyway_host::audit::Head, keyway_host::audit::AuditError> {
-        Ok(keyway_host::audit::Head::new(0, keyway_host::digest::Digest::of(b"")))
+        Ok(keyway_host::audit::Head::new(
+            0,
+            keyway_host::digest::Digest::of(b""),
+        ))
     }
     fn health(&self) -> keyway_host::audit::AuditHealth {
         keyway_host::audit::AuditHealth::Healthy
