@@ -1,0 +1,123 @@
+//! The agent loop: ask the model, call what it asks for through the host, tell it what came back.
+//!
+//! Everything between this loop and a tool is one call, [`View::call`]: the gate, the checks of
+//! the arguments, the plugin, the audit trail. A refusal is a result like any other; the model
+//! reads it and goes on.
+
+use keyway_host::clock::{Clock, SystemClock};
+use keyway_host::view::View;
+use keyway_host::{CallError, Outcome};
+use serde_json::{Value, json};
+use thiserror::Error;
+
+use crate::model::{Conversation, Message, Model, ModelError, ToolCall, ToolResult, ToolSpec};
+use crate::screen::Screen;
+use crate::show;
+
+/// Most turns of one task: a model that never stops is stopped.
+const TURNS_MAX: usize = 24;
+
+const SYSTEM: &str = "You work on a source repository through tools. Call several at once where \
+    that saves time. A tool that is refused stays refused until an operator changes it: do not \
+    repeat the call, say what is missing.";
+
+/// What a task amounted to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) turns: usize,
+    pub(crate) calls: usize,
+    pub(crate) denied: usize,
+    pub(crate) failed: usize,
+}
+
+/// Says why a task was given up.
+#[derive(Debug, Error)]
+pub(crate) enum AgentError {
+    /// The model gave no turn.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The model asked for one thing after another.
+    #[error("the model did not finish in {TURNS_MAX} turns")]
+    TooManyTurns,
+}
+
+/// Works on a task until the model asks for nothing more.
+pub(crate) async fn work(
+    view: &View,
+    model: &mut dyn Model,
+    task: &str,
+    screen: &mut Screen,
+) -> Result<Tally, AgentError> {
+    let mut conversation = Conversation::about(SYSTEM, task);
+    let mut tally = Tally::default();
+    for _ in 0..TURNS_MAX {
+        // Asked anew each turn: an operator may have changed what this agent may call.
+        let tools = tools_of(view);
+        let mut on_text = |piece: &str| screen.token(piece);
+        let turn = model.next(&conversation, &tools, &mut on_text).await;
+        screen.end_of_tokens();
+        let turn = turn?;
+        tally.turns += 1;
+        let calls = turn.calls.clone();
+        conversation.push(Message::Assistant(turn));
+        if calls.is_empty() {
+            return Ok(tally);
+        }
+        for call in calls {
+            let result = perform(view, call, &mut tally, screen).await;
+            conversation.push(Message::Tool(result));
+        }
+    }
+    Err(AgentError::TooManyTurns)
+}
+
+fn tools_of(view: &View) -> Vec<ToolSpec> {
+    let listing = view.list();
+    let specs = listing.tools.iter().filter_map(|tool| {
+        let descriptor = tool.descriptor();
+        Some(ToolSpec {
+            id: tool.id.parse().ok()?,
+            description: descriptor.description.clone(),
+            input_schema: descriptor.input_schema.clone(),
+        })
+    });
+    specs.collect()
+}
+
+async fn perform(
+    view: &View,
+    call: ToolCall,
+    tally: &mut Tally,
+    screen: &mut Screen,
+) -> ToolResult {
+    let clock = SystemClock::new();
+    let began = clock.now_ms();
+    let outcome = view.call(&call.tool, call.arguments.as_str()).await;
+    show::call(screen, &call, &outcome, clock.now_ms() - began);
+    tally.calls += 1;
+    let (content, failed) = match &outcome {
+        Ok(Outcome::Done(output)) => (output.to_value(), false),
+        Ok(_) => (waiting(), true),
+        Err(error) => (explained(error), true),
+    };
+    tally.failed += usize::from(failed);
+    tally.denied += usize::from(matches!(&outcome, Err(error) if error.denial().is_some()));
+    ToolResult {
+        call: call.id,
+        content,
+        failed,
+    }
+}
+
+fn waiting() -> Value {
+    let message = "an operator has to approve this call first; go on without it";
+    json!({ "error": { "code": "NEEDS_APPROVAL", "message": message, "retryable": false } })
+}
+
+fn explained(error: &CallError) -> Value {
+    json!({ "error": {
+        "code": error.code(),
+        "message": error.to_string(),
+        "retryable": error.is_retryable(),
+    } })
+}
