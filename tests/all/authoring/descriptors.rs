@@ -2,7 +2,8 @@
 
 use keyway_plugin_api::{
     Args, CallCx, Effect, FsRead, FsWrite, Json, Log, Need, Secret, SecretName, State, Tool,
-    ToolDescriptor, ToolError, ToolErrorCases, ToolErrorKind, ToolInput, ToolValue, Tools, tool,
+    ToolDescriptor, ToolError, ToolErrorCases, ToolErrorKind, ToolInput, ToolValue, Tools,
+    normalise_input, tool,
 };
 use serde_json::{Value, json};
 
@@ -367,4 +368,35 @@ fn a_schema_that_says_more_than_the_types_is_not_typed() {
         let schema = tool.descriptor().input_schema.to_string();
         assert!(!schema.contains("x-keyway"), "{what}: {schema}");
     }
+}
+
+/// Written by hand, with a root that no model API takes.
+#[derive(serde::Deserialize)]
+struct ByHand {}
+
+impl schemars::JsonSchema for ByHand {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ByHand".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"oneOf": [{"$ref": "#/nowhere"}]})
+    }
+}
+
+impl ToolInput for ByHand {}
+
+/// Takes arguments whose schema was written by hand.
+#[tool(effect = read)]
+fn by_hand_tool(_: Args<ByHand>) {}
+
+#[test]
+fn a_bad_schema_written_by_hand_is_left_for_the_host_to_refuse() {
+    let descriptor = ByHandTool.descriptor();
+    assert_eq!(
+        descriptor.input_schema["oneOf"],
+        json!([{"$ref": "#/nowhere"}])
+    );
+    assert!(!descriptor.typed);
+    assert!(normalise_input(&descriptor.input_schema).is_err());
 }
