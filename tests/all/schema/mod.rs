@@ -4,6 +4,7 @@ mod arguments;
 mod bombs;
 mod cache;
 mod families;
+mod hosted;
 mod patterns;
 mod references;
 mod text;

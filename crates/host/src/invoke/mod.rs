@@ -193,7 +193,8 @@ fn validate(engine: &Engine, call: &Call<'_>) -> Result<(), CallError> {
     if call.tool.descriptor().typed {
         return Ok(());
     }
-    let value = serde_json::from_str(&call.arguments).map_err(CallError::not_json)?;
+    // Not any parser: a member that stands twice would mean one thing here and another there.
+    let value = schema::parse(&call.arguments, &engine.limits).map_err(CallError::bad_arguments)?;
     let validator = call.tool.validator(&engine.validators).get();
     let validator = validator.map_err(|e| CallError::no_validator(call.tool.name(), &e))?;
     validator.validate(&value).map_err(CallError::bad_arguments)
