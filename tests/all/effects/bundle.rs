@@ -50,67 +50,39 @@ fn everything() -> Vec<Capability> {
     ]
 }
 
+fn write(path: &str, bytes: &[u8]) -> R {
+    let (path, bytes) = (path.to_owned(), bytes.to_vec());
+    R::FsWrite { path, bytes }
+}
+
 fn requests() -> Vec<(R, EffectReply)> {
+    let mut all = file_requests();
+    all.extend(state_requests());
+    all
+}
+
+#[rustfmt::skip]
+fn file_requests() -> Vec<(R, EffectReply)> {
     let path = || "out/a.txt".to_owned();
+    let stat = FileStat { is_directory: false, bytes: 2 };
+    vec![
+        (write("out/a.txt", b"hi"), EffectReply::Done),
+        (write("more/b", b""), EffectReply::Done),
+        (R::FsRead { path: path() }, EffectReply::Bytes(Some(b"hi".to_vec()))),
+        (R::FsStat { path: path() }, EffectReply::Stat(stat)),
+        (R::FsList { path: "out".to_owned() }, EffectReply::Names(vec!["a.txt".to_owned()])),
+        (R::FsRemove { path: path() }, EffectReply::Done),
+    ]
+}
+
+#[rustfmt::skip]
+fn state_requests() -> Vec<(R, EffectReply)> {
     let key = || "k".to_owned();
     vec![
-        (
-            R::FsWrite {
-                path: path(),
-                bytes: b"hi".to_vec(),
-            },
-            EffectReply::Done,
-        ),
-        (
-            R::FsWrite {
-                path: "more/b".to_owned(),
-                bytes: vec![],
-            },
-            EffectReply::Done,
-        ),
-        (
-            R::FsRead { path: path() },
-            EffectReply::Bytes(Some(b"hi".to_vec())),
-        ),
-        (
-            R::FsStat { path: path() },
-            EffectReply::Stat(FileStat {
-                is_directory: false,
-                bytes: 2,
-            }),
-        ),
-        (
-            R::FsList {
-                path: "out".to_owned(),
-            },
-            EffectReply::Names(vec!["a.txt".to_owned()]),
-        ),
-        (R::FsRemove { path: path() }, EffectReply::Done),
-        (
-            R::StatePut {
-                key: key(),
-                value: b"1".to_vec(),
-            },
-            EffectReply::Done,
-        ),
-        (
-            R::StateGet { key: key() },
-            EffectReply::Bytes(Some(b"1".to_vec())),
-        ),
-        (
-            R::StateCas {
-                key: key(),
-                expected: None,
-                value: vec![],
-            },
-            EffectReply::Swapped(false),
-        ),
-        (
-            R::StateList {
-                prefix: String::new(),
-            },
-            EffectReply::Names(vec![key()]),
-        ),
+        (R::StatePut { key: key(), value: b"1".to_vec() }, EffectReply::Done),
+        (R::StateGet { key: key() }, EffectReply::Bytes(Some(b"1".to_vec()))),
+        (R::StateCas { key: key(), expected: None, value: vec![] }, EffectReply::Swapped(false)),
+        (R::StateList { prefix: String::new() }, EffectReply::Names(vec![key()])),
         (R::StateDelete { key: key() }, EffectReply::Done),
         (R::StateGet { key: key() }, EffectReply::Bytes(None)),
     ]

@@ -290,7 +290,7 @@ fn s_c4_control_joined_paths_overwrite_the_secret() {
             "base/notes-secret",
         ];
         let changed = |file: &&str| fs::read(scene.root.path().join(file)).unwrap() != SECRET;
-        assert!(all.iter().any(|file| changed(file)), "{path}");
+        assert!(all.iter().any(changed), "{path}");
     }
 }
 
@@ -360,7 +360,7 @@ fn s_c4_a_protected_folder_is_out_of_reach_under_every_name() {
     }
     assert!(files.list(&granted(&["."]), ".keyway").is_err());
     assert!(files.stat(&granted(&["."]), ".keyway").is_err());
-    assert_eq!(fs::read(&state.join("plugins.json")).unwrap(), b"{}");
+    assert_eq!(fs::read(state.join("plugins.json")).unwrap(), b"{}");
     // Another folder that holds the base would leave nothing.
     assert!(scene.files().protect(scene.root.path()).is_err());
     assert!(scene.files().protect(&scene.base()).is_err());

@@ -1,4 +1,8 @@
 //! Behaviour of: effects.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the tests set scenes on the disk, and spoil them, as others would"
+)]
 
 mod bundle;
 mod escapes;

@@ -139,7 +139,7 @@ fn s_g4_no_error_shows_what_is_in_a_malformed_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("secrets.json");
     let contents = [
-        format!("{VALUE}"),
+        VALUE.to_owned(),
         format!("\"{VALUE}\""),
         format!("[\"{VALUE}\"]"),
         format!("{{\"API_KEY\": \"{VALUE}\", \"API_KEY\": \"{VALUE}\"}}"),

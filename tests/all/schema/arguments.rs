@@ -17,112 +17,39 @@ fn problems(schema: &Value, arguments: &Value) -> Vec<(String, String)> {
 }
 
 #[track_caller]
-fn only(schema: Value, arguments: Value) -> (String, String) {
-    let mut found = problems(&schema, &arguments);
+fn only(schema: &Value, arguments: &Value) -> (String, String) {
+    let mut found = problems(schema, arguments);
     assert_eq!(found.len(), 1, "{found:?}");
     found.remove(0)
 }
 
+/// A schema, arguments, and where and what the problem with them is.
+#[rustfmt::skip]
+const CASES: &[(&str, &str, &str, &str)] = &[
+    (r#"{"properties": {"a": {"type": "integer"}}}"#, r#"{"a": "7"}"#, "/a", "expected an integer, found a string"),
+    (r#"{"properties": {"a": {"type": ["string", "null"]}}}"#, r#"{"a": 7}"#, "/a", "expected null or a string, found a number"),
+    (r#"{"required": ["a"]}"#, r#"{}"#, "", "the member \"a\" is missing"),
+    (r#"{"properties": {"query": {}, "limit": {}}, "additionalProperties": false}"#, r#"{"qery": 1}"#, "", "the member `qery` is not known; leave it out (known: limit, query)"),
+    (r#"{"items": {"enum": ["red", "green"]}}"#, r#"["blue"]"#, "/0", "expected one of \"red\", \"green\""),
+    (r#"{"const": 5}"#, r#"6"#, "", "expected 5"),
+    (r#"{"minimum": 1}"#, r#"0"#, "", "send a number of at least 1"),
+    (r#"{"exclusiveMaximum": 1}"#, r#"1"#, "", "send a number less than 1"),
+    (r#"{"maxItems": 1}"#, r#"[1, 2]"#, "", "send at most 1 entries"),
+    (r#"{"minLength": 3}"#, r#""ab""#, "", "send at least 3 characters"),
+    (r#"{"pattern": "^[a-z]+$"}"#, r#""A1""#, "", "expected text that matches `^[a-z]+$`"),
+    (r#"{"propertyNames": {"maxLength": 2}}"#, r#"{"abc": 1}"#, "", "a member's name is refused: send at most 2 characters"),
+    (r#"{"uniqueItems": true}"#, r#"[1, 1]"#, "", "an entry stands twice; send each once"),
+    (r#"{"multipleOf": 5}"#, r#"7"#, "", "send a multiple of 5"),
+    (r#"{"properties": {"a": false}}"#, r#"{"a": 1}"#, "/a", "nothing may stand here; leave it out"),
+    (r#"{"oneOf": [{"type": "number"}, {"minimum": 0}]}"#, r#"1"#, "", "fits more than one alternative; send what fits exactly one"),
+];
+
 #[test]
 fn each_problem_names_the_place_and_what_to_send() {
-    let cases = [
-        (
-            json!({"properties": {"a": {"type": "integer"}}}),
-            json!({"a": "7"}),
-            "/a",
-            "expected an integer, found a string",
-        ),
-        (
-            json!({"properties": {"a": {"type": ["string", "null"]}}}),
-            json!({"a": 7}),
-            "/a",
-            "expected null or a string, found a number",
-        ),
-        (
-            json!({"required": ["a"]}),
-            json!({}),
-            "",
-            "the member \"a\" is missing",
-        ),
-        (
-            json!({"properties": {"query": {}, "limit": {}}, "additionalProperties": false}),
-            json!({"qery": 1}),
-            "",
-            "the member `qery` is not known; leave it out (known: limit, query)",
-        ),
-        (
-            json!({"items": {"enum": ["red", "green"]}}),
-            json!(["blue"]),
-            "/0",
-            "expected one of \"red\", \"green\"",
-        ),
-        (json!({"const": 5}), json!(6), "", "expected 5"),
-        (
-            json!({"minimum": 1}),
-            json!(0),
-            "",
-            "send a number of at least 1",
-        ),
-        (
-            json!({"exclusiveMaximum": 1}),
-            json!(1),
-            "",
-            "send a number less than 1",
-        ),
-        (
-            json!({"maxItems": 1}),
-            json!([1, 2]),
-            "",
-            "send at most 1 entries",
-        ),
-        (
-            json!({"minLength": 3}),
-            json!("ab"),
-            "",
-            "send at least 3 characters",
-        ),
-        (
-            json!({"pattern": "^[a-z]+$"}),
-            json!("A1"),
-            "",
-            "expected text that matches `^[a-z]+$`",
-        ),
-        (
-            json!({"propertyNames": {"maxLength": 2}}),
-            json!({"abc": 1}),
-            "",
-            "a member's name is refused: send at most 2 characters",
-        ),
-        (
-            json!({"uniqueItems": true}),
-            json!([1, 1]),
-            "",
-            "an entry stands twice; send each once",
-        ),
-        (
-            json!({"multipleOf": 5}),
-            json!(7),
-            "",
-            "send a multiple of 5",
-        ),
-        (
-            json!({"properties": {"a": false}}),
-            json!({"a": 1}),
-            "/a",
-            "nothing may stand here; leave it out",
-        ),
-        (
-            json!({"oneOf": [{"type": "number"}, {"minimum": 0}]}),
-            json!(1),
-            "",
-            "fits more than one alternative; send what fits exactly one",
-        ),
-    ];
-    for (schema, arguments, path, message) in cases {
-        assert_eq!(
-            only(schema, arguments),
-            (path.to_owned(), message.to_owned())
-        );
+    for (schema, arguments, path, message) in CASES {
+        let [schema, arguments] = [schema, arguments].map(|t| serde_json::from_str(t).unwrap());
+        let found = only(&schema, &arguments);
+        assert_eq!(found, ((*path).to_owned(), (*message).to_owned()));
     }
 }
 
@@ -133,7 +60,7 @@ fn of_alternatives_the_closest_is_explained() {
             "properties": {"op": {"const": op}, member: {"type": "number"}}})
     };
     let schema = json!({"anyOf": [shape("circle", "radius"), shape("square", "side")]});
-    let (_, message) = only(schema, json!({"op": "square", "side": "4"}));
+    let (_, message) = only(&schema, &json!({"op": "square", "side": "4"}));
     assert_eq!(
         message,
         "fits none of 2 alternatives; the closest: /side: expected a number, found a string"
@@ -174,10 +101,10 @@ fn values_and_long_texts_stay_out_of_problems() {
     }
     let schema = json!({"additionalProperties": false});
     let name = "n".repeat(10_000);
-    let (_, message) = only(schema, json!({ name: 1 }));
+    let (_, message) = only(&schema, &json!({ name: 1 }));
     assert!(message.chars().count() < 300, "{message}");
     let schema = json!({"enum": vec!["long"; 2_000]});
-    assert!(only(schema, json!(1)).1.chars().count() < 300);
+    assert!(only(&schema, &json!(1)).1.chars().count() < 300);
 }
 
 #[test]

@@ -42,12 +42,12 @@ fn s_f6_no_escape_sequence_survives() {
 /// The control: printed as they are, these bytes reach the terminal.
 #[test]
 fn s_f6_control_unescaped_they_carry_control_bytes() {
-    let raw = |s: &&str| {
+    let raw = |s: &&'static str| {
         format!("name: {s}")
             .bytes()
             .any(|b| b < 0x20 || b == 0x7f || b >= 0x80)
     };
-    assert!(SEQUENCES.iter().all(|s| raw(s)));
+    assert!(SEQUENCES.iter().all(raw));
 }
 
 #[test]

@@ -38,6 +38,9 @@ pub fn skeleton(name: &str) -> String {
 
 /// Returns the ASCII character that `c` is drawn like, or `c`.
 fn drawn_like(c: char) -> char {
+    if c.is_ascii() {
+        return c;
+    }
     let found = LOOK_ALIKES.iter().find(|(_, alikes)| alikes.contains(c));
     match (found, u32::from(c)) {
         (Some((ascii, _)), _) => *ascii,

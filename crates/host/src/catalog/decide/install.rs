@@ -14,6 +14,7 @@ use crate::catalog::needs;
 use crate::catalog::record::{Authority, EntryRecord};
 use crate::catalog::state::CatalogEntry;
 use crate::rank::Trust;
+use crate::text::skeleton;
 
 pub(super) fn install(
     draft: &mut Draft<'_>,
@@ -107,19 +108,13 @@ fn refuse_unresolvable(draft: &Draft<'_>, candidate: &Candidate) -> Result<(), C
 }
 
 fn refuse_look_alike(draft: &Draft<'_>, plugin: &PluginId) -> Result<(), CatalogError> {
-    let looks = skeleton(plugin);
+    let looks = skeleton(plugin.as_str());
     let mut installed = draft.next.entries.keys();
-    match installed.find(|other| skeleton(other) == looks) {
+    match installed.find(|other| skeleton(other.as_str()) == looks) {
         Some(other) => Err(CatalogError::NameConfusable {
             plugin: plugin.clone(),
             installed: other.clone(),
         }),
         None => Ok(()),
     }
-}
-
-/// Folds what a reader cannot tell apart in `[a-z0-9-]`.
-fn skeleton(plugin: &PluginId) -> String {
-    let folded = plugin.as_str().replace('1', "l").replace('0', "o");
-    folded.replace("rn", "m").replace("vv", "w")
 }
