@@ -13,6 +13,8 @@ use crate::stop::Stop;
 
 /// The plugin that lies in a folder.
 pub(crate) const PACKAGED: &str = "text-tools";
+/// Every plugin of this example.
+pub(crate) const PLUGINS: [&str; 2] = ["repo-tools", PACKAGED];
 /// The folder of packages.
 const PACKAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/plugins");
 /// Where the agent stands: organisation, team, agent.

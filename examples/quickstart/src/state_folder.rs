@@ -3,11 +3,16 @@
 use std::path::Path;
 use std::{fmt, fs, io};
 
+use serde_json::Value;
+
+use crate::platform::PLUGINS;
 use crate::stop::Stop;
 
 /// The file that says a folder is this program's.
 const MARKER: &str = "made-by-quickstart.txt";
 const MARKER_TEXT: &str = "The quickstart example made this folder and empties it at each start.\n";
+/// The catalog in a state folder.
+const CATALOG: &str = "plugins.json";
 const OTHER_FOLDER: &str = "name another folder: --dir target/quickstart";
 
 /// What was there before.
@@ -56,8 +61,24 @@ fn clear(folder: &Path) -> Result<Before, Stop> {
         );
         return Err(Stop::new(problem, [OTHER_FOLDER.to_owned()]));
     }
+    if let Some(plugin) = plugin_of_others(folder) {
+        let problem = format!(
+            "{} holds {plugin}, which this program did not install, and stays as it is",
+            folder.display()
+        );
+        return Err(Stop::new(problem, [OTHER_FOLDER.to_owned()]));
+    }
     fs::remove_dir_all(folder).map_err(|e| failed("empty", folder, &e))?;
     Ok(Before::EarlierRun)
+}
+
+/// Finds a plugin that somebody installed here since: then the folder is theirs now.
+fn plugin_of_others(folder: &Path) -> Option<String> {
+    let catalog = fs::read_to_string(folder.join(CATALOG)).ok()?;
+    let catalog: Value = serde_json::from_str(&catalog).ok()?;
+    let mut names = catalog["entries"].as_object()?.keys();
+    let other = names.find(|name| !PLUGINS.contains(&name.as_str()));
+    other.cloned()
 }
 
 fn is_empty(folder: &Path) -> bool {

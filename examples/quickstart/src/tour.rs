@@ -5,7 +5,7 @@ use keyway_host::catalog::{Approval, Authority, CatalogEntry, Operation};
 use keyway_host::clock::{Clock, SystemClock};
 use keyway_host::operator::OperatorId;
 use keyway_host::view::View;
-use keyway_host::{AUDIT_FILE, Host, HostError, PluginStatus};
+use keyway_host::{AUDIT_FILE, Host, HostError, PluginStatus, StartReport};
 use keyway_plugin_api::{PluginId, Risk};
 
 use crate::agent::{self, Tally};
@@ -37,32 +37,24 @@ impl Tour {
         let began = clock.now_ms();
         self.say_where()?;
         let host = platform::build(&self.options)?;
-        let report = host.start().await;
-        self.found(&host);
-        let outcomes = report.plugins.iter();
-        for (plugin, status) in outcomes.map(|outcome| (&outcome.plugin, &outcome.status)) {
-            if let PluginStatus::Failed { reason, .. } = status {
-                self.screen
-                    .whole_line(Mark::Bad, &format!("{plugin}: {reason}"));
-            }
-        }
-        self.asks(&host);
-        self.decide(&host).await?;
-        let view = host.view(platform::agent()?);
-        let tally = self.work(&view).await;
-        let tally = match tally {
-            Ok(tally) => tally,
-            Err(stop) => {
-                host.shutdown().await;
-                return Err(stop);
-            }
-        };
-        self.reload(&host).await?;
-        self.revoke(&host, &view).await?;
+        let told = self.with_plugins(&host).await;
         host.shutdown().await;
+        let tally = told?;
         self.audit()?;
         self.summary(tally, clock.now_ms() - began);
         Ok(())
+    }
+
+    async fn with_plugins(&mut self, host: &Host) -> Result<Tally, Stop> {
+        let report = host.start().await;
+        self.found(host, &report);
+        self.asks(host);
+        self.decide(host).await?;
+        let view = host.view(platform::agent()?);
+        let tally = self.work(&view).await?;
+        self.reload(host).await?;
+        self.revoke(host, &view).await?;
+        Ok(tally)
     }
 
     fn say_where(&mut self) -> Result<(), Stop> {
@@ -81,7 +73,7 @@ impl Tour {
         Ok(())
     }
 
-    fn found(&mut self, host: &Host) {
+    fn found(&mut self, host: &Host, report: &StartReport) {
         self.screen.section("Found (nothing of it has run)");
         let catalog = host.catalog();
         let rows: Vec<_> = catalog
@@ -89,6 +81,12 @@ impl Tour {
             .map(|(id, entry)| found_row(id, entry))
             .collect();
         self.screen.rows(&rows);
+        for broken in report.failures() {
+            if let PluginStatus::Failed { reason, .. } = &broken.status {
+                let text = format!("{}: {reason}", broken.plugin);
+                self.screen.whole_line(Mark::Bad, &text);
+            }
+        }
     }
 
     fn asks(&mut self, host: &Host) {
@@ -105,9 +103,9 @@ impl Tour {
         self.screen.section("The operator decides");
         let catalog = host.catalog();
         let waits = |entry: &CatalogEntry| entry.keyway.authority == Authority::PendingApproval;
-        for (plugin, _) in catalog.listed().filter(|(_, entry)| waits(entry)) {
+        for (plugin, entry) in catalog.listed().filter(|(_, entry)| waits(entry)) {
             let answer = self.operator.decide(plugin.as_str()).await;
-            let operation = self.operation(plugin, answer)?;
+            let operation = self.operation(plugin, entry, answer)?;
             let done = host.run(&operation).await;
             self.show_operation(done.map(|report| report.result.message));
             self.show_refused(host, plugin);
@@ -115,13 +113,20 @@ impl Tour {
         Ok(())
     }
 
-    fn operation(&self, plugin: &PluginId, answer: Answer) -> Result<Operation, Stop> {
-        let by = self.operator_id()?;
-        let plugin = plugin.clone();
+    fn operation(
+        &self,
+        plugin: &PluginId,
+        entry: &CatalogEntry,
+        answer: Answer,
+    ) -> Result<Operation, Stop> {
+        let (plugin, by) = (plugin.clone(), self.operator_id()?);
+        let mut approval = Approval::by(by.clone());
+        // What was shown is what is approved: other bytes by now are refused.
+        approval.digest = entry.keyway.declared.digest;
         Ok(match answer {
             Answer::All => Operation::Approve {
                 plugin,
-                approval: Approval::by(by).with_all(),
+                approval: approval.with_all(),
             },
             Answer::No => Operation::Deny {
                 plugin,
@@ -129,10 +134,7 @@ impl Tour {
                 reason: Some("the operator said no".to_owned()),
                 tags: std::collections::BTreeSet::new(),
             },
-            Answer::Required => Operation::Approve {
-                plugin,
-                approval: Approval::by(by),
-            },
+            Answer::Required => Operation::Approve { plugin, approval },
         })
     }
 
@@ -229,7 +231,7 @@ impl Tour {
         if self.options.state_dir == Options::default().state_dir {
             return String::new();
         }
-        format!("--dir {} ", self.options.state_dir.display())
+        format!("--dir {:?} ", self.options.state_dir)
     }
 
     fn operator_id(&self) -> Result<OperatorId, Stop> {

@@ -96,18 +96,20 @@ fn what_it_leaves_behind_is_shown_by_keyway() {
         (&["audit", "verify"], &[]),
         (&["audit", "replay"], &[]),
     ] {
-        let mut keyway = Command::new(binary("keyway"));
-        keyway
-            .env_clear()
-            .arg("--dir")
-            .arg(bench.state())
-            .args(arguments);
-        let run = Run::of(keyway.output().unwrap());
+        let run = keyway(&bench, arguments);
         run.succeeded();
         for word in words {
             run.shows(word);
         }
     }
+}
+
+#[track_caller]
+fn keyway(bench: &Bench, arguments: &[&str]) -> Run {
+    let mut keyway = Command::new(binary("keyway"));
+    keyway.env_clear().current_dir(bench.path(""));
+    keyway.arg("--dir").arg(bench.state()).args(arguments);
+    Run::of(keyway.output().unwrap())
 }
 
 #[test]
@@ -128,6 +130,32 @@ fn it_can_be_run_again_and_empties_only_what_it_made() {
         fs::read_to_string(bench.path("state/plugins.json")).unwrap(),
         "precious"
     );
+}
+
+#[test]
+fn a_state_folder_that_somebody_uses_by_now_is_not_emptied() {
+    let bench = Bench::new();
+    bench.run().succeeded();
+    let mine = r#"{ "$schema": "https://agent-plugins.org/schemas/1.0.0/plugin.schema.json",
+        "name": "mine", "version": "1.0.0", "description": "Mine." }"#;
+    bench.file("mine/plugin.json", mine);
+    keyway(&bench, &["plugin", "install", "./mine"]).succeeded();
+    let run = bench.run();
+    assert!(!run.success && run.stderr.contains("holds mine"), "{run}");
+    keyway(&bench, &["plugin", "info", "mine"]).succeeded();
+}
+
+#[test]
+fn the_command_in_the_denial_gives_the_grant() {
+    let bench = Bench::new();
+    let run = bench.run();
+    let (_, command) = run.stdout.split_once("to allow  keyway ").unwrap();
+    let words: Vec<&str> = command.lines().next().unwrap().split(' ').collect();
+    let missing = "filesystem:write:./notes [optional, granted]";
+    let before = keyway(&bench, &["plugin", "info", "repo-tools"]);
+    assert!(!before.stdout.contains(missing), "{before}");
+    keyway(&bench, &words).succeeded();
+    keyway(&bench, &["plugin", "info", "repo-tools"]).shows(missing);
 }
 
 #[cfg(unix)]
