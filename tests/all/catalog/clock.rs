@@ -153,7 +153,7 @@ fn s_a9_equal_milliseconds_and_the_ends_of_time_do_not_panic() {
         }
         let dir = scratch();
         let store = FileStore::open(dir.path()).unwrap();
-        store.commit(0, &state).unwrap();
+        store.commit(0, &Arc::new(state.clone())).unwrap();
         assert_eq!(
             FileStore::open(dir.path()).unwrap().load().unwrap().state,
             state

@@ -228,7 +228,7 @@ mod not_a_file {
             assert_eq!(error.code(), "CATALOG_UNSAFE", "{kind}");
             assert!(error.to_string().ends_with(reason), "{kind}: {error}");
             let store = FileStore::open(dir.path()).unwrap();
-            let error = store.commit(0, &CatalogState::new()).unwrap_err();
+            let error = store.commit(0, &std::sync::Arc::default()).unwrap_err();
             assert_eq!(error.code(), "CATALOG_UNSAFE", "{kind}: nor written");
             let after = fs::symlink_metadata(&path).unwrap();
             assert_eq!(before.file_type(), after.file_type(), "{kind}");

@@ -21,3 +21,4 @@ mod revoke;
 mod slots;
 mod store;
 mod support;
+mod walk;

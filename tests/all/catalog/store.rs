@@ -107,7 +107,9 @@ fn an_edit_by_hand_is_not_overwritten() {
     let edited = text.replace("\"enabled\": true", "\"enabled\": false");
     assert_ne!(edited, text);
     fs::write(store.path(), &edited).unwrap();
-    let error = store.commit(loaded.revision(), &loaded).unwrap_err();
+    let error = store
+        .commit(loaded.revision(), &Arc::new(loaded.clone()))
+        .unwrap_err();
     assert!(matches!(error, StoreError::Conflict { .. }), "{error}");
     assert_eq!(fs::read_to_string(store.path()).unwrap(), edited);
 }
@@ -245,9 +247,9 @@ fn stores_agree_on_load_commit_and_conflict() {
         assert_eq!((empty.state.revision(), empty.events.len()), (0, 0));
         let install = plugin("notes").install();
         let plan = keyway_host::catalog::decide(&empty.state, &install, 5).unwrap();
-        store.commit(0, plan.next()).unwrap();
+        store.commit(0, plan.shared_next()).unwrap();
         assert_eq!(&store.load().unwrap().state, plan.next());
-        let error = store.commit(0, plan.next()).unwrap_err();
+        let error = store.commit(0, plan.shared_next()).unwrap_err();
         assert!(matches!(
             error,
             StoreError::Conflict {
@@ -261,7 +263,7 @@ fn stores_agree_on_load_commit_and_conflict() {
             .transact(&mut |state| {
                 seen.push(state.revision());
                 let plan = keyway_host::catalog::decide(state, &disable, 6).unwrap();
-                Some(plan.next().clone())
+                Some(Arc::clone(plan.shared_next()))
             })
             .unwrap();
         assert_eq!(seen, [1]);

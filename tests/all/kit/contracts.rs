@@ -80,8 +80,8 @@ impl CatalogStore for LastWriterWins {
     fn load(&self) -> Result<Loaded, StoreError> {
         Ok(Loaded::intact(self.0.lock().unwrap().clone()))
     }
-    fn commit(&self, _expected: u64, next: &CatalogState) -> Result<(), StoreError> {
-        *self.0.lock().unwrap() = next.clone();
+    fn commit(&self, _expected: u64, next: &Arc<CatalogState>) -> Result<(), StoreError> {
+        *self.0.lock().unwrap() = CatalogState::clone(next);
         Ok(())
     }
 }
@@ -94,7 +94,7 @@ impl CatalogStore for Forgetful {
     fn load(&self) -> Result<Loaded, StoreError> {
         Ok(Loaded::intact(CatalogState::new()))
     }
-    fn commit(&self, _expected: u64, _next: &CatalogState) -> Result<(), StoreError> {
+    fn commit(&self, _expected: u64, _next: &Arc<CatalogState>) -> Result<(), StoreError> {
         Ok(())
     }
 }

@@ -130,7 +130,7 @@ impl Catalog for DurableCatalog {
         if plan.changes_anything() {
             let committed = self.store.commit(plan.base_revision, &plan.next);
             self.settled(committed)?;
-            self.current.store(Arc::new(plan.next));
+            self.current.store(plan.next);
         }
         Ok(plan.result)
     }
@@ -146,19 +146,19 @@ impl Catalog for DurableCatalog {
             let plan = match decide(state, operation, self.clock.now_ms()) {
                 Ok(plan) => plan,
                 Err(error) => {
-                    seen = Some(state.clone());
+                    seen = Some(Arc::clone(state));
                     outcome = Some(Err(error));
                     return None;
                 }
             };
-            let next = plan.changes_anything().then(|| plan.next.clone());
+            let next = plan.changes_anything().then(|| Arc::clone(&plan.next));
             seen = Some(plan.next);
             outcome = Some(Ok(plan.result));
             next
         });
         self.settled(transacted)?;
         if let Some(state) = seen {
-            self.current.store(Arc::new(state));
+            self.current.store(state);
         }
         // A store that never asked for the change did not make it.
         let found = self.snapshot().revision();

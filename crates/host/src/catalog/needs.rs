@@ -77,7 +77,11 @@ impl CatalogState {
             }
         }
         found.remove(plugin);
-        self.sorted_for_stop(found)
+        // The order of the whole catalog is worth finding out only where there is one.
+        match found.len() {
+            0 | 1 => found.into_iter().collect(),
+            _ => self.sorted_for_stop(found),
+        }
     }
 
     fn enabled_needing<'a>(

@@ -1,6 +1,7 @@
 //! What an operation would change, before it changes anything.
 
 use std::fmt;
+use std::sync::Arc;
 
 use keyway_plugin_api::PluginId;
 use serde::Serialize;
@@ -21,7 +22,7 @@ pub struct Plan {
     pub(super) operation: Operation,
     pub(super) base_revision: u64,
     #[serde(skip)]
-    pub(super) next: CatalogState,
+    pub(super) next: Arc<CatalogState>,
     pub(super) result: CatalogOperationResult,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) collision: Option<SlotCollision>,
@@ -50,6 +51,12 @@ impl Plan {
     /// Returns the catalog as it would be.
     #[must_use]
     pub fn next(&self) -> &CatalogState {
+        &self.next
+    }
+
+    /// Returns the catalog as it would be, shared, for a store to keep.
+    #[must_use]
+    pub fn shared_next(&self) -> &Arc<CatalogState> {
         &self.next
     }
 

@@ -46,7 +46,7 @@ pub(super) enum Reach {
 type Lives<'a> = MutexGuard<'a, std::collections::BTreeMap<PluginId, Live>>;
 
 /// How often an operation is planned again when others change the catalog in between.
-const ATTEMPTS: usize = 16;
+const ATTEMPTS: usize = 1000;
 
 impl Host {
     /// Carries out an operation: plans it on the catalog as it is now and applies the plan.

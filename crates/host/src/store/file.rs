@@ -36,7 +36,10 @@ pub struct FileStore {
 /// What the file held when it was last read or written.
 struct Known {
     bytes: Vec<u8>,
-    state: CatalogState,
+    /// What the bytes say, mended.
+    state: Arc<CatalogState>,
+    /// What was mended.
+    events: Vec<CatalogEvent>,
 }
 
 impl std::fmt::Debug for FileStore {
@@ -180,8 +183,14 @@ impl FileStore {
             });
         }
         match format::parse(&bytes) {
-            Ok(state) => {
-                *known = Some(Known { bytes, state });
+            Ok(mut state) => {
+                let events = state.repair();
+                let state = Arc::new(state);
+                *known = Some(Known {
+                    bytes,
+                    state,
+                    events,
+                });
                 Ok(Content::Intact {
                     shared,
                     moved: was_known,
@@ -272,13 +281,17 @@ impl FileStore {
         &self,
         known: &mut Option<Known>,
         bytes: Vec<u8>,
-        state: CatalogState,
+        state: Arc<CatalogState>,
     ) -> Result<(), StoreError> {
         self.replace(&bytes)?;
         if let Err(error) = self.make_durable() {
             return Err(self.roll_back(known, error));
         }
-        *known = Some(Known { bytes, state });
+        *known = Some(Known {
+            bytes,
+            state,
+            events: Vec::new(),
+        });
         Ok(())
     }
 
@@ -353,8 +366,8 @@ impl FileStore {
     }
 }
 
-fn stored(known: Option<&Known>) -> CatalogState {
-    known.map_or_else(CatalogState::new, |known| known.state.clone())
+fn stored(known: Option<&Known>) -> Arc<CatalogState> {
+    known.map_or_else(Arc::default, |known| Arc::clone(&known.state))
 }
 
 fn revision(known: Option<&Known>) -> u64 {
@@ -383,31 +396,29 @@ impl CatalogStore for FileStore {
             } => self.take_over(&mut known, why)?,
             Content::Intact { shared: None, .. } | Content::Missing => Vec::new(),
         };
-        let mut state = stored(known.as_ref());
-        events.extend(state.repair());
+        events.extend(known.iter().flat_map(|known| known.events.clone()));
+        let state = CatalogState::clone(&stored(known.as_ref()));
         Ok(Loaded { state, events })
     }
 
-    fn commit(&self, expected_revision: u64, next: &CatalogState) -> Result<(), StoreError> {
+    fn commit(&self, expected_revision: u64, next: &Arc<CatalogState>) -> Result<(), StoreError> {
         let bytes = self.encode(next)?;
         let mut known = self.known();
         let _lock = self.lock_for_writing()?;
         self.check_base(&mut known, expected_revision)?;
-        self.put(&mut known, bytes, next.clone())
+        self.put(&mut known, bytes, Arc::clone(next))
     }
 
     fn transact(
         &self,
-        change: &mut dyn FnMut(&CatalogState) -> Option<CatalogState>,
+        change: &mut dyn FnMut(&Arc<CatalogState>) -> Option<Arc<CatalogState>>,
     ) -> Result<(), StoreError> {
         let mut known = self.known();
         let _lock = self.lock_for_writing()?;
-        let mut state = match self.reload(&mut known)? {
+        let state = match self.reload(&mut known)? {
             Content::Flawed(reason) => return Err(self.damaged(reason)),
             Content::Missing | Content::Intact { .. } => stored(known.as_ref()),
         };
-        // What this mends was reported when the catalog was loaded.
-        let _ = state.repair();
         let Some(next) = change(&state) else {
             return Ok(());
         };

@@ -13,7 +13,7 @@ use crate::catalog::CatalogState;
 /// # Ok::<(), keyway_host::store::StoreError>(())
 /// ```
 #[derive(Debug, Clone, Default)]
-pub struct MemoryStore(Arc<Mutex<CatalogState>>);
+pub struct MemoryStore(Arc<Mutex<Arc<CatalogState>>>);
 
 impl MemoryStore {
     /// Makes an empty store.
@@ -25,17 +25,17 @@ impl MemoryStore {
     /// Makes a store that holds a catalog.
     #[must_use]
     pub fn of(state: CatalogState) -> Self {
-        Self(Arc::new(Mutex::new(state)))
+        Self(Arc::new(Mutex::new(Arc::new(state))))
     }
 }
 
 impl CatalogStore for MemoryStore {
     fn load(&self) -> Result<Loaded, StoreError> {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(Loaded::intact(state.clone()))
+        Ok(Loaded::intact(CatalogState::clone(&state)))
     }
 
-    fn commit(&self, expected_revision: u64, next: &CatalogState) -> Result<(), StoreError> {
+    fn commit(&self, expected_revision: u64, next: &Arc<CatalogState>) -> Result<(), StoreError> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if state.revision() != expected_revision {
             return Err(StoreError::Conflict {
@@ -43,7 +43,7 @@ impl CatalogStore for MemoryStore {
                 found: state.revision(),
             });
         }
-        *state = next.clone();
+        *state = Arc::clone(next);
         Ok(())
     }
 }

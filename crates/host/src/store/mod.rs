@@ -11,6 +11,8 @@ pub use error::StoreError;
 pub use file::FileStore;
 pub use memory::MemoryStore;
 
+use std::sync::Arc;
+
 use crate::catalog::{CatalogEvent, CatalogState};
 
 /// Loads and saves a catalog.
@@ -29,7 +31,7 @@ pub trait CatalogStore: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::Conflict`] when it has another revision, any other when it could not be
     /// made durable. In both cases the store holds what it held before.
-    fn commit(&self, expected_revision: u64, next: &CatalogState) -> Result<(), StoreError>;
+    fn commit(&self, expected_revision: u64, next: &Arc<CatalogState>) -> Result<(), StoreError>;
 
     /// Shows the stored catalog to `change` and commits what that returns. A store that can keep
     /// others out meanwhile should; this one tries until nobody came in between, so `change`
@@ -39,10 +41,10 @@ pub trait CatalogStore: Send + Sync + 'static {
     /// As [`CatalogStore::load`] and [`CatalogStore::commit`], but for a conflict.
     fn transact(
         &self,
-        change: &mut dyn FnMut(&CatalogState) -> Option<CatalogState>,
+        change: &mut dyn FnMut(&Arc<CatalogState>) -> Option<Arc<CatalogState>>,
     ) -> Result<(), StoreError> {
         loop {
-            let state = self.load()?.state;
+            let state = Arc::new(self.load()?.state);
             let Some(next) = change(&state) else {
                 return Ok(());
             };

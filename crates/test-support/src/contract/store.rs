@@ -1,5 +1,6 @@
 //! What every catalog store does.
 
+use std::sync::Arc;
 use std::thread;
 
 use keyway_host::catalog::CatalogState;
@@ -39,7 +40,7 @@ fn load(store: &impl CatalogStore) -> CatalogState {
 
 #[track_caller]
 fn commit(store: &impl CatalogStore, expected: u64, next: &CatalogState) {
-    if let Err(error) = store.commit(expected, next) {
+    if let Err(error) = store.commit(expected, &Arc::new(next.clone())) {
         panic!("commit on revision {expected} failed: {error}");
     }
 }
@@ -103,7 +104,7 @@ fn a_commit_on_an_old_revision_is_refused<S: CatalogStore>(open: &impl Fn() -> S
     let before = load(&second);
     let winner = with_plugin(&before, "winner");
     commit(&first, 0, &winner);
-    let refused = second.commit(0, &with_plugin(&before, "loser"));
+    let refused = second.commit(0, &Arc::new(with_plugin(&before, "loser")));
     assert!(
         matches!(
             refused,
@@ -150,7 +151,8 @@ fn many_writers_lose_nothing<S: CatalogStore>(open: &(impl Fn() -> S + Sync)) {
 fn add(store: &impl CatalogStore, name: &str) {
     loop {
         let state = load(store);
-        match store.commit(state.revision(), &with_plugin(&state, name)) {
+        let next = Arc::new(with_plugin(&state, name));
+        match store.commit(state.revision(), &next) {
             Ok(()) => return,
             Err(StoreError::Conflict { .. }) => {}
             Err(error) => panic!("commit failed: {error}"),

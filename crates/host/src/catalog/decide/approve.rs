@@ -10,7 +10,6 @@ use crate::catalog::error::CatalogError;
 use crate::catalog::grant::{Approval, Grant, GrantSelection};
 use crate::catalog::record::{ApprovalRecord, Authority};
 use crate::digest::Digest;
-use crate::scope::Scope;
 
 pub(super) fn approve(
     draft: &mut Draft<'_>,
@@ -237,15 +236,10 @@ pub(super) fn carried_over(
     kept
 }
 
-/// Tells whether every required request is granted to somebody.
+/// Returns the tags of a required request that the grants do not cover.
 pub(super) fn missing_required(requests: &[CapabilityRequest], grants: &[Grant]) -> Option<String> {
     let held: Vec<_> = grants.iter().map(|grant| &grant.capability).collect();
     let mut required = requests.iter().filter(|request| !request.optional);
     let missing = required.find(|r| !r.capability.is_covered_by(held.iter().copied()))?;
     Some(missing.capability.tags().join(", "))
-}
-
-/// Tells whether a grant's scope is wider than a plugin's: it then adds nothing.
-pub(super) fn is_widening(from: &Scope, to: &Scope) -> bool {
-    to.contains(from) && to != from
 }

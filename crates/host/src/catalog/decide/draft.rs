@@ -163,7 +163,7 @@ impl<'a> Draft<'a> {
         Plan {
             operation: operation.clone(),
             base_revision: self.base.revision(),
-            next: self.next,
+            next: Arc::new(self.next),
             result,
             collision: self.collision,
             starts: self.starts,

@@ -2,7 +2,6 @@
 
 use keyway_plugin_api::{AgentId, PluginId};
 
-use super::approve;
 use super::draft::Draft;
 use crate::catalog::error::CatalogError;
 use crate::catalog::permission::{RuleTarget, ToolRule};
@@ -25,7 +24,7 @@ pub(super) fn set_scope(
     if old == *scope {
         draft.idle();
     }
-    if approve::is_widening(&old, scope) {
+    if scope.contains(&old) && old != *scope {
         let message = format!("{plugin} applies to {scope} now, before to {old}");
         let event = CatalogEvent::warning("SCOPE_WIDENED", Some(plugin), message);
         draft.events.push(event);
