@@ -57,7 +57,7 @@ fn measure() -> Result<SystemTime, Box<dyn Error>> {
     write(&mark, "")?;
     let since = fs::metadata(&mark)?.modified()?;
     let mut cargo = Command::new(option_env!("CARGO").unwrap_or("cargo"));
-    let status = cargo.args(["bench", "--workspace", "--benches"]);
+    let status = cargo.args(["bench", "--workspace", "--bench", "*"]);
     if !status.current_dir(root()).status()?.success() {
         return Err("a benchmark failed".into());
     }

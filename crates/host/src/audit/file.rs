@@ -21,6 +21,8 @@ pub(super) struct TrailFile<D> {
     /// Why nothing can be called durable any more. A failed sync may have dropped bytes that
     /// the next one would not write again, so no later success can be believed.
     doubt: Option<String>,
+    /// What the trail should say about its own file and could not yet.
+    news: Vec<AuditEvent>,
     bytes: Vec<u8>,
 }
 
@@ -49,6 +51,7 @@ impl<D: Disk> TrailFile<D> {
             end,
             dirty: false,
             doubt: None,
+            news: Vec::new(),
             bytes: Vec::new(),
         };
         // An empty batch catches up, and so records what was cut off.
@@ -57,7 +60,8 @@ impl<D: Disk> TrailFile<D> {
     }
 
     /// Appends events in one piece and returns each one's place; `None` for one that is too
-    /// large to be a record. On failure the file is as it was.
+    /// large to be a record. On failure the file is as it
+    /// was, unless cutting off what was written failed too.
     pub(super) fn append<'e>(
         &mut self,
         now_ms: i64,
@@ -93,9 +97,10 @@ impl<D: Disk> TrailFile<D> {
         events: impl Iterator<Item = &'e Stamped>,
         durably: bool,
     ) -> io::Result<Vec<Option<Head>>> {
-        let news = self.catch_up()?;
+        self.catch_up()?;
         let end = self.end;
         self.bytes.clear();
+        let news = std::mem::take(&mut self.news);
         for event in &news {
             self.encode(now_ms, event);
         }
@@ -103,8 +108,9 @@ impl<D: Disk> TrailFile<D> {
         let heads = heads.collect();
         let written = self.write(durably);
         if let Err(error) = written {
-            self.end = end;
-            // What stays behind if even this fails is cut aside as torn the next time.
+            (self.end, self.news) = (end, news);
+            // If even this fails, whole records stay and are followed the next time, as if
+            // somebody else had written them; the rest is set aside.
             drop(self.disk.truncate(end.at));
             return Err(error);
         }
@@ -136,26 +142,26 @@ impl<D: Disk> TrailFile<D> {
         synced
     }
 
-    /// Follows what others did since, and returns what the trail should say about it.
-    fn catch_up(&mut self) -> io::Result<Vec<AuditEvent>> {
+    /// Follows what others did since, and notes what the trail should say about it.
+    fn catch_up(&mut self) -> io::Result<()> {
         let len = self.disk.len()?;
-        let mut news = Vec::new();
         if len == self.end.at {
-            return Ok(news);
+            return Ok(());
         }
         let gone = || io::Error::other("no audit record is left in the file");
         let found = find_end(&mut self.disk)?.ok_or_else(gone)?;
         if len < self.end.at {
             // Going on from what was written, not from what is left, makes the gap show.
-            news.push(shortened(self.end.at - len));
+            self.news.push(shortened(self.end.at - len));
             self.end.at = found.at;
         } else {
             self.end = found;
         }
         if len > self.end.at {
-            news.push(self.cut(len)?);
+            let cut = self.cut(len)?;
+            self.news.push(cut);
         }
-        Ok(news)
+        Ok(())
     }
 
     /// Moves the bytes after the chain's end to a file of their own.

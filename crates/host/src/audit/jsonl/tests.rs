@@ -151,6 +151,21 @@ fn s_i3_what_a_failed_write_leaves_behind_is_set_aside_when_it_cannot_be_removed
 }
 
 #[test]
+fn s_i3_a_cut_is_said_even_when_the_write_after_it_fails() {
+    let disk = Faulty::default();
+    let audit = disk.open();
+    audit.record_durably(version("before")).unwrap();
+    disk.state().bytes.extend_from_slice(b"torn");
+    disk.fill(Some(0), false);
+    audit.record_durably(version("refused")).unwrap_err();
+    disk.fill(None, false);
+    audit.record_durably(version("after")).unwrap();
+    let events = disk.events();
+    assert!(matches!(events[1], AuditEvent::TailCut { bytes: 4, .. }));
+    assert_eq!((events.len(), &events[2]), (3, &version("after")));
+}
+
+#[test]
 fn s_i3_events_beyond_the_bound_are_counted_and_the_count_is_written() {
     let disk = Faulty::default();
     let audit = disk.open();
