@@ -6,6 +6,7 @@
     clippy::unwrap_used,
     reason = "a bench that cannot be set up has nothing to measure"
 )]
+#![expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
 
 use std::borrow::Cow;
 use std::hint::black_box;

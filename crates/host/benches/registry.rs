@@ -5,10 +5,6 @@
     clippy::unwrap_used,
     reason = "a bench that cannot be set up has nothing to measure"
 )]
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a bench reads the clock and writes files itself"
-)]
 
 use std::borrow::Cow;
 use std::fs::File;
