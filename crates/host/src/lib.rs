@@ -32,5 +32,7 @@ mod time;
 pub mod view;
 
 pub use builder::{AUDIT_FILE, BuildError, HostBuilder};
-pub use host::{Host, HostError, OperationReport, PluginOutcome, PluginStatus, StartReport};
+pub use host::{
+    Host, HostError, OperationReport, PluginOutcome, PluginStatus, ReloadMode, StartReport,
+};
 pub use invoke::{CallError, Outcome};

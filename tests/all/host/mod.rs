@@ -3,3 +3,4 @@
 mod allocations;
 mod calls;
 pub(crate) mod plugins;
+mod teardown_first;

@@ -4,7 +4,6 @@
 //! catalog is written before anything is visible, and the old instance goes last (settlement 7).
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -19,7 +18,6 @@ use crate::catalog::{
     CatalogEntry, CatalogError, CatalogOperationResult, Operation, OperationKind, Plan,
     ReloadStage, SlotCollision,
 };
-use crate::package::Package;
 use crate::runtime::StartError;
 
 /// What an operation did.
@@ -43,7 +41,7 @@ pub(super) enum Reach {
     Instances,
 }
 
-type Lives<'a> = MutexGuard<'a, std::collections::BTreeMap<PluginId, Live>>;
+pub(super) type Lives<'a> = MutexGuard<'a, std::collections::BTreeMap<PluginId, Live>>;
 
 /// How often an operation is planned again when others change the catalog in between.
 const ATTEMPTS: usize = 1000;
@@ -180,15 +178,12 @@ impl Host {
     async fn commit(
         &self,
         mut lives: Lives<'_>,
-        mut plan: Plan,
+        plan: Plan,
         noted: Option<Noted>,
         prepared: Vec<Prepared>,
     ) -> Result<OperationReport, HostError> {
         let (stops, collision) = (plan.stops().to_vec(), plan.collision().cloned());
         let changes = plan.changes_anything();
-        // The swap that follows the write is what a caller would notice; it takes no time that a
-        // clock in milliseconds could see, and the old instance serves until then.
-        plan.note_downtime(0);
         let catalog = Arc::clone(&self.engine.catalog);
         let applied = tokio::task::spawn_blocking(move || catalog.apply(plan)).await;
         let result = match applied.map_err(|_| HostError::Stopping)? {
@@ -224,7 +219,12 @@ impl Host {
     }
 
     /// Makes the new instances visible and the old ones go, in one swap.
-    async fn show(&self, lives: &mut Lives<'_>, stops: &[PluginId], prepared: Vec<Prepared>) {
+    pub(super) async fn show(
+        &self,
+        lives: &mut Lives<'_>,
+        stops: &[PluginId],
+        prepared: Vec<Prepared>,
+    ) {
         let running = |id: &&PluginId| lives.contains_key(*id);
         let withdraw: Vec<_> = stops.iter().filter(running).cloned().collect();
         let visible_before = self.engine.registry.snapshot().generation();
@@ -263,114 +263,6 @@ impl Host {
         }
     }
 
-    /// Reads a plugin's source again and restarts it, without a moment in which nobody answers.
-    ///
-    /// # Errors
-    /// [`CatalogError::ReloadFailed`] with the stage; the old instance serves on.
-    pub async fn reload(&self, plugin: &PluginId) -> Result<OperationReport, HostError> {
-        let candidate = self.read_again(plugin)?;
-        self.run(&Operation::Reload {
-            plugin: plugin.clone(),
-            candidate: Box::new(candidate),
-        })
-        .await
-    }
-
-    /// Reads the source of an installed plugin again, as a candidate for a reload.
-    ///
-    /// # Errors
-    /// [`CatalogError::NotFound`], or [`CatalogError::ReloadFailed`] when it cannot be read.
-    pub fn read_again(&self, plugin: &PluginId) -> Result<crate::catalog::Candidate, CatalogError> {
-        let state = self.catalog();
-        let Some(entry) = state.entry(plugin) else {
-            return Err(CatalogError::NotFound {
-                plugin: plugin.clone(),
-            });
-        };
-        let found = self
-            .found
-            .iter()
-            .find(|f| f.package.manifest.name() == plugin);
-        let package = match (&entry.source_path, found) {
-            (Some(path), _) => Package::read(Path::new(path), &self.engine.limits)
-                .map_err(|e| reload_failed(plugin, &e.to_string()))?,
-            (None, Some(found)) => found.package.clone(),
-            (None, None) => return Err(reload_failed(plugin, "it has no source to read")),
-        };
-        if package.manifest.name() != plugin {
-            let name = package.manifest.name();
-            return Err(reload_failed(
-                plugin,
-                &format!("its source is now called {name}"),
-            ));
-        }
-        let candidate = if entry.source_path.is_some() {
-            package.candidate()
-        } else {
-            crate::catalog::Candidate::new(&package.manifest, package.digest)
-        };
-        Ok(candidate
-            .with_precedence(entry.precedence)
-            .with_trust(entry.keyway.trust)
-            .with_scope(entry.keyway.scope.clone()))
-    }
-
-    /// Takes over what others changed in the catalog file: stops what may no longer run, starts
-    /// what may. Tells whether anything was new.
-    ///
-    /// # Errors
-    /// [`HostError::Catalog`] when the file cannot be read; what runs goes on as it was.
-    pub async fn refresh(&self) -> Result<bool, HostError> {
-        let catalog = Arc::clone(&self.engine.catalog);
-        let read = tokio::task::spawn_blocking(move || catalog.refresh()).await;
-        if !read.map_err(|_| HostError::Stopping)?? {
-            return Ok(false);
-        }
-        holdings::refresh_all(&self.engine);
-        if self.is_started() {
-            self.follow_catalog().await;
-        }
-        Ok(true)
-    }
-
-    /// Follows the catalog file for as long as it is polled, looking every so often: what an
-    /// operator changes with the `keyway` command then holds in this host too, within that time.
-    ///
-    /// An embedder spawns it beside its agent. A file that cannot be read is reported and tried
-    /// again.
-    pub async fn follow(&self, every: std::time::Duration) {
-        loop {
-            tokio::time::sleep(every).await;
-            if let Err(error) = self.refresh().await {
-                tracing::warn!("the catalog could not be read again: {error}");
-            }
-        }
-    }
-
-    /// Stops what the catalog no longer lets run and starts what it newly does.
-    async fn follow_catalog(&self) {
-        let mut lives = self.live.lock().await;
-        let state = self.catalog();
-        let may_run = |id: &PluginId| state.entry(id).is_some_and(|entry| entry.is_live());
-        let stops: Vec<_> = lives.keys().filter(|id| !may_run(id)).cloned().collect();
-        let new: Vec<_> = state
-            .entries
-            .keys()
-            .filter(|id| may_run(id) && !lives.contains_key(*id))
-            .collect();
-        let mut prepared = Vec::new();
-        for id in new {
-            let Some(entry) = state.entry(id) else {
-                continue;
-            };
-            match self.prepare(entry).await {
-                Ok(ready) => prepared.push(ready),
-                Err(error) => self.record_failure(id, &error),
-            }
-        }
-        self.show(&mut lives, &stops, prepared).await;
-    }
-
     pub(super) fn record_failure(&self, plugin: &PluginId, error: &StartError) {
         tracing::warn!(%plugin, stage = error.stage(), "a plugin did not start: {error}");
         self.engine.audit.record(AuditEvent::PluginFailed {
@@ -378,13 +270,5 @@ impl Host {
             stage: error.stage().to_owned().into(),
             reason: error.to_string().into(),
         });
-    }
-}
-
-fn reload_failed(plugin: &PluginId, reason: &str) -> CatalogError {
-    CatalogError::ReloadFailed {
-        plugin: plugin.clone(),
-        stage: ReloadStage::Read,
-        reason: reason.to_owned(),
     }
 }

@@ -205,7 +205,10 @@ pub(super) fn swap(
         .chain(show.iter().map(|p| p.plugin.clone()))
         .collect();
     let mut hooks = engine.hooks().without(&gone);
-    for cell in withdraw.iter().filter_map(|id| engine.cell(id)) {
+    // A plugin that comes again never stands still in between: a reload loses no call.
+    let comes_again = |id: &&PluginId| show.iter().any(|prepared| prepared.plugin == **id);
+    let leaving = withdraw.iter().filter(|id| !comes_again(id));
+    for cell in leaving.filter_map(|id| engine.cell(id)) {
         stand(&cell, Standing::Stopped);
     }
     let mut change = RegistryChange {

@@ -2,6 +2,7 @@
 //!
 //! The files follow the life of a host: `outcome` (what starting reports), `live` (what runs),
 //! `holdings` (from the catalog to what the gate reads), `start`, `change` (every operation),
+//! `reload` (following a source or the catalog file),
 //! `approve` (calls that wait), `trail` (what the audit trail is told about the catalog).
 
 mod approve;
@@ -12,6 +13,7 @@ mod error;
 mod holdings;
 mod live;
 mod outcome;
+mod reload;
 mod start;
 mod trail;
 
@@ -30,6 +32,7 @@ pub use change::OperationReport;
 pub use error::HostError;
 pub(crate) use holdings::refresh_holdings;
 pub use outcome::{PluginOutcome, PluginStatus, StartReport};
+pub use reload::ReloadMode;
 pub(crate) use trail::announce;
 
 use crate::audit::AuditEvent;
