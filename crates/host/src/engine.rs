@@ -18,6 +18,7 @@ use crate::digest::Digest;
 use crate::effects::EffectPerformer;
 use crate::gate::{Ask, CapabilityGate, EffectAsk, EffectJudgement, HoldingsCell, Judgement};
 use crate::hooks::{ChainReport, HookBlocked, HookTable, run_chain};
+use crate::invoke::CallError;
 use crate::limits::Limits;
 use crate::panics::catch;
 use crate::registry::ToolRegistry;
@@ -214,13 +215,20 @@ impl Engine {
         }
     }
 
-    /// Records that a caller named a tool that does not exist for it.
-    pub(crate) fn record_unknown(&self, caller: &Caller, name: &str) {
-        let denial = Denial::new(DenialReason::NotRunning, name, "a call");
+    /// Records that a caller named a tool that there is none of for it.
+    pub(crate) fn record_unresolved(&self, caller: &Caller, error: &CallError) {
+        let (tool, denial) = match error {
+            CallError::Denied(denial) => (denial.subject.as_str(), denial.clone()),
+            CallError::UnknownTool { name, .. } => {
+                let denial = Denial::new(DenialReason::NotRunning, name, "a call");
+                (name.as_str(), Box::new(denial))
+            }
+            _ => return,
+        };
         self.audit.record(AuditEvent::CallDenied {
-            tool: name.into(),
+            tool: tool.into(),
             caller: Arc::clone(caller.shown()),
-            denial: Box::new(denial),
+            denial,
         });
     }
 

@@ -163,9 +163,7 @@ impl View {
         let tool = match resolve(&self.engine, &self.caller, tool) {
             Ok(tool) => tool,
             Err(error) => {
-                if let CallError::UnknownTool { name, .. } = &error {
-                    self.engine.record_unknown(&self.caller, name);
-                }
+                self.engine.record_unresolved(&self.caller, &error);
                 return Err(error);
             }
         };

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use keyway_plugin_api::{Denial, DenialReason, PluginId};
+
 use super::CallError;
 use crate::caller::{Caller, Origin};
 use crate::engine::Engine;
@@ -32,6 +34,9 @@ pub(crate) fn resolve(
             return Ok(Arc::clone(tool));
         }
     }
+    if let Some(denial) = gone(engine, caller, name) {
+        return Err(CallError::Denied(Box::new(denial)));
+    }
     by_alias(&snapshot, caller, name).ok_or_else(|| CallError::UnknownTool {
         name: name
             .chars()
@@ -40,6 +45,18 @@ pub(crate) fn resolve(
             .collect(),
         nearest: nearest(&snapshot, caller, name),
     })
+}
+
+/// Says that a plugin was revoked, to a caller who may know of the plugin: its tools are gone for
+/// good, and a model that remembers one should not look for another spelling.
+fn gone(engine: &Engine, caller: &Caller, name: &str) -> Option<Denial> {
+    let (plugin, _) = name.split_once('/')?;
+    let plugin = PluginId::parse(plugin).ok()?;
+    let cell = engine.cell(&plugin)?;
+    let holdings = cell.load();
+    let is_known = holdings.scope().contains(caller.scope());
+    let is_revoked = holdings.standing() == Standing::Revoked;
+    (is_known && is_revoked).then(|| Denial::new(DenialReason::Revoked, name, "a call"))
 }
 
 fn by_alias(snapshot: &RegistrySnapshot, caller: &Caller, name: &str) -> Option<Arc<ToolEntry>> {

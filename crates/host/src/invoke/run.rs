@@ -84,12 +84,12 @@ async fn within<F: Future>(limit: Duration, work: F) -> Option<F::Output> {
 
 /// Says every problem of arguments that the tool's own parser refused at the first.
 fn explain(engine: &Engine, call: &Call<'_>, parser_says: String) -> CallError {
-    let value = serde_json::from_str(&call.arguments).ok();
+    let value = match serde_json::from_str(&call.arguments) {
+        Ok(value) => value,
+        Err(error) => return CallError::not_json(error),
+    };
     let validator = call.tool.validator(&engine.validators).get().ok();
-    let problems = value
-        .zip(validator)
-        .and_then(|(value, validator)| validator.validate(&value).err());
-    match problems {
+    match validator.and_then(|validator| validator.validate(&value).err()) {
         Some(problems) => CallError::bad_arguments(problems),
         None => CallError::refused_arguments(parser_says),
     }
@@ -106,34 +106,19 @@ pub(super) fn check_output(
         let limit = engine.limits.output_bytes;
         return Err(CallError::OutputTooLarge { bytes, limit });
     }
-    let descriptor = tool.descriptor();
-    let Some(schema) = descriptor
-        .output_schema
-        .as_ref()
-        .filter(|_| !descriptor.typed)
-    else {
+    let Some(validator) = tool.result_validator(&engine.validators) else {
         return Ok(output);
     };
+    let invalid = |problem: String| CallError::OutputInvalid { problem };
     let ToolOutput::Json(raw) = &output else {
-        return Err(CallError::OutputInvalid {
-            problem: "expected a JSON result".to_owned(),
-        });
+        return Err(invalid("expected a JSON result".to_owned()));
     };
-    let value = serde_json::from_str(raw.get()).map_err(CallError::not_json)?;
-    match engine
-        .validators
-        .intern(schema)
-        .get()
-        .map(|validator| validator.validate(&value))
-    {
-        Ok(Ok(())) => Ok(output),
-        Ok(Err(problems)) => Err(CallError::OutputInvalid {
-            problem: problems.to_string(),
-        }),
-        Err(error) => Err(CallError::OutputInvalid {
-            problem: error.to_string(),
-        }),
-    }
+    let value = serde_json::from_str(raw.get()).map_err(|e| invalid(e.to_string()))?;
+    let validator = validator.get().map_err(|e| invalid(e.to_string()))?;
+    validator
+        .validate(&value)
+        .map_err(|problems| invalid(problems.to_string()))?;
+    Ok(output)
 }
 
 fn size_of_output(output: &ToolOutput) -> usize {

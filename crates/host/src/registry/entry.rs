@@ -42,7 +42,8 @@ pub struct ToolEntry {
     pub(crate) tool: Arc<dyn Tool>,
     pub(crate) owner: Owner,
     groups: BTreeSet<String>,
-    validator: OnceLock<Arc<LazyValidator>>,
+    arguments: OnceLock<Arc<LazyValidator>>,
+    result: OnceLock<Arc<LazyValidator>>,
     certain: AtomicU64,
 }
 
@@ -58,13 +59,15 @@ impl ToolEntry {
         owner: Owner,
         limits: &Limits,
     ) -> Result<Self, Quarantined> {
-        let descriptor = Arc::new(tool.descriptor().clone());
+        let mut descriptor = tool.descriptor().clone();
+        let definition = definition_of(&descriptor);
         let id = ToolId::new(plugin.clone(), descriptor.name.clone());
-        admit::check(&descriptor, limits).map_err(|reason| Quarantined {
+        let kept_out = |reason| Quarantined {
             tool: id.clone(),
             reason,
-        })?;
-        let definition = definition_of(&descriptor);
+        };
+        admit::check(&descriptor, limits).map_err(kept_out)?;
+        admit::normalise(&mut descriptor, limits).map_err(kept_out)?;
         let groups = groups_of(&descriptor, owner.holdings.load().trust());
         let is_builtin = owner.holdings.load().is_builtin();
         let name: Arc<str> = if is_builtin {
@@ -77,12 +80,13 @@ impl ToolEntry {
             name,
             is_optional,
             is_builtin,
-            descriptor,
+            descriptor: Arc::new(descriptor),
             definition,
             tool,
             owner,
             groups,
-            validator: OnceLock::new(),
+            arguments: OnceLock::new(),
+            result: OnceLock::new(),
             certain: AtomicU64::new(0),
         })
     }
@@ -152,8 +156,19 @@ impl ToolEntry {
 
     /// Returns the validator of the arguments; equal schemas share one.
     pub(crate) fn validator(&self, cache: &ValidatorCache) -> &Arc<LazyValidator> {
-        self.validator
+        self.arguments
             .get_or_init(|| cache.intern(&self.descriptor.input_schema))
+    }
+
+    /// Returns the validator of the result, where the tool promises a schema that its types do
+    /// not already guarantee.
+    pub(crate) fn result_validator(&self, cache: &ValidatorCache) -> Option<&Arc<LazyValidator>> {
+        let schema = self
+            .descriptor
+            .output_schema
+            .as_ref()
+            .filter(|_| !self.descriptor.typed)?;
+        Some(self.result.get_or_init(|| cache.intern(schema)))
     }
 }
 
