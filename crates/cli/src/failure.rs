@@ -3,6 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use keyway_effects::state::StateError;
 use keyway_host::audit::AuditError;
 use keyway_host::catalog::CatalogError;
 use keyway_host::package::PackageError;
@@ -176,6 +177,12 @@ impl From<BuildError> for Failure {
 impl From<AuditError> for Failure {
     fn from(error: AuditError) -> Self {
         Self::new(error.code(), &error).hinted(error.hints())
+    }
+}
+
+impl From<StateError> for Failure {
+    fn from(error: StateError) -> Self {
+        Self::new(error.code(), &error).hinted(error.hint())
     }
 }
 

@@ -16,10 +16,28 @@ use clap::Parser;
 use crate::args::Cli;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misread(&error),
+    };
     let as_json = cli.global.json;
     match command::run(cli) {
         Ok(code) => code,
         Err(failure) => failure.report(as_json),
     }
+}
+
+/// Says what is wrong with the command line, or shows the help that was asked for.
+///
+/// An argument may hold what a plugin or an agent wrote, and is quoted in the message.
+fn misread(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    let safe = keyway_host::text::printable_lines(&text);
+    if safe == text {
+        // Coloured where the terminal can show it; a closed pipe is nobody's failure.
+        let _ = error.print();
+    } else {
+        output::usage(&safe);
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }

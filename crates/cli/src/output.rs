@@ -67,6 +67,11 @@ pub(crate) fn error(text: impl fmt::Display) {
     let _ = writeln!(anstream::stderr(), "{RED}error{RESET}: {text}");
 }
 
+/// Prints what is wrong with a command line, which brings its own layout.
+pub(crate) fn usage(text: &str) {
+    let _ = write!(anstream::stderr(), "{text}");
+}
+
 /// Prints a remark that belongs to a failure or a warning.
 pub(crate) fn remark(text: impl fmt::Display) {
     let _ = writeln!(anstream::stderr(), "  {text}");

@@ -4,19 +4,20 @@
 //! and are recorded like them. It never prints: commands do.
 
 mod ear;
+mod states;
 mod trail;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use keyway_host::audit::{AuditSink, Filter, Record, Trail};
+use keyway_host::audit::{AuditEvent, AuditSink, Filter, Record, Trail};
 use keyway_host::catalog::{Candidate, CatalogEntry, CatalogError, CatalogState, Operation, Plan};
 use keyway_host::clock::{Clock, SystemClock};
 use keyway_host::limits::Limits;
 use keyway_host::operator::OperatorId;
 use keyway_host::package::Package;
 use keyway_host::{AUDIT_FILE, Host, OperationReport};
-use keyway_plugin_api::PluginId;
+use keyway_plugin_api::{LogLevel, PluginId};
 use tokio::runtime::Runtime;
 
 use self::ear::Ear;
@@ -25,6 +26,7 @@ use crate::args::Global;
 use crate::failure::Failure;
 
 pub(crate) use self::ear::Heard;
+pub(crate) use self::states::States;
 
 /// An open state folder and the operator who acts on it.
 pub(crate) struct Session {
@@ -112,6 +114,21 @@ impl Session {
             let plugin = plugin.clone();
             CatalogError::NotFound { plugin }.into()
         })
+    }
+
+    /// Returns what the plugins keep.
+    pub(crate) fn states(&self) -> States {
+        States::of(&self.dir)
+    }
+
+    /// Writes a fact about a plugin into the trail; durable when this returns.
+    pub(crate) fn note(&self, plugin: &PluginId, fact: String) -> Result<(), Failure> {
+        self.ear.record_durably(AuditEvent::Notice {
+            level: LogLevel::Info,
+            plugin: Some(plugin.clone()),
+            message: fact.into(),
+        })?;
+        Ok(())
     }
 
     /// Reads the package in a folder.

@@ -124,23 +124,6 @@ fn a_look_alike_of_an_installed_plugin_is_refused() {
 }
 
 #[test]
-fn a_plugin_that_owns_state_is_not_removed_unasked() {
-    let bench = Bench::new();
-    let owner = json!({
-        "risk": "medium",
-        "state": { "owns": true, "version": 1 },
-        "capabilities": [{ "kind": "state", "quotaBytes": 1000 }],
-    });
-    let package = bench.package("owner", &manifest("owner", "1.0.0", &owner));
-    bench.ok(&format!("plugin install {package} --approve"));
-    let before = bench.catalog_bytes();
-    let error = bench.fails("plugin uninstall owner", "STATE_UNDECIDED");
-    assert!(error.contains("--discard-state"), "{error}");
-    assert_eq!(bench.catalog_bytes(), before);
-    bench.ok("plugin uninstall owner --discard-state");
-}
-
-#[test]
 fn a_command_line_that_makes_no_sense_exits_2() {
     let bench = Bench::new();
     let table = [
@@ -154,6 +137,7 @@ fn a_command_line_that_makes_no_sense_exits_2() {
         "plugin approve notes --expires-in soon",
         "plugin approve notes --uses 0",
         "plugin uninstall notes --discard-state --export-state file",
+        "plugin uninstall notes --discard-state --keep-state",
         "audit list --limit many",
     ];
     for command in table {
@@ -193,6 +177,8 @@ fn every_command_has_an_example() {
         "call list",
         "call allow",
         "call deny",
+        "state export",
+        "state import",
         "plugin update",
         "plugin uninstall",
         "plugin approve",
@@ -225,7 +211,7 @@ fn every_command_has_an_example() {
 fn the_readme_names_every_command() {
     let readme = include_str!("../../../crates/cli/README.md");
     let bench = Bench::new();
-    for group in ["plugin", "call", "audit"] {
+    for group in ["plugin", "call", "state", "audit"] {
         let help = bench.ok(&format!("{group} --help")).out;
         let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
         for line in commands.take_while(|line| !line.is_empty()) {

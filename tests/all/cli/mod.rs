@@ -14,6 +14,7 @@ mod catalog;
 mod failures;
 mod host;
 mod hostile;
+mod kept;
 mod lookup;
 mod prompt;
 mod shapes;

@@ -7,6 +7,7 @@ mod audit;
 mod author;
 mod call;
 mod plugin;
+mod state;
 mod value;
 
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ pub(crate) use plugin::{
     AllowArgs, ApproveArgs, Change, DenyArgs, InstallArgs, ListArgs, PluginArgs, PluginCommand,
     ProposeArgs, RevokeArgs, ScopeArgs, UninstallArgs, UpdateArgs,
 };
+pub(crate) use state::StateCommand;
 pub(crate) use value::{InstallTrust, Lifetime};
 
 const OVERVIEW: &str = "\
@@ -81,6 +83,11 @@ pub(crate) enum Command {
     /// Answer calls of agents that wait for an operator.
     #[command(visible_alias = "calls")]
     Call(CallArgs),
+    /// Take away or bring back what a plugin keeps.
+    State {
+        #[command(subcommand)]
+        command: StateCommand,
+    },
     /// Show and verify the record of what happened.
     #[command(after_help = audit::EXAMPLES)]
     Audit {

@@ -207,11 +207,14 @@ pub(crate) struct UninstallArgs {
     #[arg(long)]
     pub(crate) cascade: bool,
     /// Throw away the state it owns.
-    #[arg(long, conflicts_with = "export_state")]
+    #[arg(long, group = "state")]
     pub(crate) discard_state: bool,
-    /// Write the state it owns to this file first.
-    #[arg(long, value_name = "FILE")]
+    /// Write the state it owns to this new file, then remove it.
+    #[arg(long, value_name = "FILE", group = "state")]
     pub(crate) export_state: Option<PathBuf>,
+    /// Leave the state it owns where it is, for a later installation.
+    #[arg(long, group = "state")]
+    pub(crate) keep_state: bool,
 }
 
 /// `keyway plugin approve`.

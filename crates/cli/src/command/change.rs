@@ -3,7 +3,7 @@
 
 use keyway_host::catalog::{Authority, CatalogOperationResult, Operation};
 
-use super::{Mode, install, operation};
+use super::{Mode, install, operation, state};
 use crate::args::Change;
 use crate::failure::Failure;
 use crate::output;
@@ -12,9 +12,13 @@ use crate::session::Session;
 /// Carries out a change, or only plans it.
 pub(super) fn run(session: &Session, change: Change, mode: Mode) -> Result<(), Failure> {
     let (name, subject) = named(&change);
-    made(session, change, mode)
-        .and_then(|operation| carry_out(session, &operation, mode))
-        .map_err(|failure| failure.of(name, subject))
+    let done = match change {
+        Change::Uninstall(args) => state::uninstall(session, &args, mode),
+        change => {
+            made(session, change, mode).and_then(|operation| carry_out(session, &operation, mode))
+        }
+    };
+    done.map_err(|failure| failure.of(name, subject))
 }
 
 /// Returns the operation's name and what the operator named, for a failure.

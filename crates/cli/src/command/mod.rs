@@ -7,6 +7,7 @@ mod change;
 mod install;
 mod operation;
 mod query;
+mod state;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -34,6 +35,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         None => overview(),
         Some(Command::Plugin(args)) => plugin(&cli.global, args)?,
         Some(Command::Call(args)) => call::run(&cli.global, args)?,
+        Some(Command::State { command }) => state::run(&cli.global, command)?,
         Some(Command::Audit { command, list }) => audit::run(&cli.global, command, list)?,
         Some(Command::New(args)) => return author::new(args, as_json),
         Some(Command::Check(args)) => return author::check_package(&args, as_json),

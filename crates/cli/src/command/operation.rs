@@ -139,10 +139,19 @@ pub(super) fn drop_proposal(session: &Session, id: String) -> Operation {
 }
 
 pub(super) fn uninstall(args: &UninstallArgs) -> Result<Operation, Failure> {
-    let state = match (&args.export_state, args.discard_state) {
-        (Some(_), _) => Some(StateDecision::Export),
-        (None, true) => Some(StateDecision::Discard),
-        (None, false) => None,
+    let state = match args {
+        UninstallArgs {
+            export_state: Some(_),
+            ..
+        } => Some(StateDecision::Export),
+        UninstallArgs {
+            discard_state: true,
+            ..
+        } => Some(StateDecision::Discard),
+        UninstallArgs {
+            keep_state: true, ..
+        } => Some(StateDecision::Keep),
+        _ => None,
     };
     Ok(Operation::Uninstall {
         plugin: plugin(&args.name)?,
