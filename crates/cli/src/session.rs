@@ -10,7 +10,7 @@ mod trail;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use keyway_host::audit::{AuditEvent, AuditSink, Filter, Record, Trail};
+use keyway_host::audit::{AuditError, AuditEvent, AuditSink, Filter, Record, Trail};
 use keyway_host::catalog::{Candidate, CatalogEntry, CatalogError, CatalogState, Operation, Plan};
 use keyway_host::clock::{Clock, SystemClock};
 use keyway_host::limits::Limits;
@@ -109,11 +109,17 @@ impl Session {
     /// Returns one entry.
     pub(crate) fn entry(&self, plugin: &PluginId) -> Result<Arc<CatalogEntry>, Failure> {
         let state = self.state();
-        let found = state.entries.get(plugin).map(Arc::clone);
-        found.ok_or_else(|| {
-            let plugin = plugin.clone();
-            CatalogError::NotFound { plugin }.into()
-        })
+        if let Some(entry) = state.entries.get(plugin) {
+            return Ok(Arc::clone(entry));
+        }
+        let absent = CatalogError::NotFound {
+            plugin: plugin.clone(),
+        };
+        let failure = Failure::from(absent);
+        match state.keyway.revocations.get(plugin) {
+            None => Err(failure),
+            Some(no) => Err(failure.detail(format!("it was revoked by {}: {}", no.by, no.reason))),
+        }
     }
 
     /// Returns what the plugins keep.
@@ -149,9 +155,13 @@ impl Session {
     /// Carries an operation out. Whatever it returns is on the disk by then, and in the trail.
     pub(crate) fn apply(&self, operation: &Operation) -> Result<OperationReport, Failure> {
         let done = self.runtime.block_on(self.host.run(operation))?;
-        self.ear.flush()?;
+        self.ear.flush().map_err(unrecorded)?;
         Ok(done)
     }
+}
+
+fn unrecorded(error: AuditError) -> Failure {
+    Failure::from(error).detail("the change was made; only its record is missing")
 }
 
 fn runtime() -> Result<Runtime, Failure> {

@@ -159,6 +159,13 @@ fn l03_a_revocation_survives_uninstalling_and_new_versions() {
             "{error}"
         );
     }
+    let ran = bench.ok("plugin list");
+    assert_eq!(ran.err, "note: revoked and not installed: plain-notes\n");
+    let error = bench.fails("plugin info plain-notes", "PLUGIN_NOT_FOUND");
+    assert!(
+        error.contains("\n  it was revoked by olive: leaked\n"),
+        "{error}"
+    );
     bench.ok("plugin clear-revocation plain-notes");
     bench.ok(&format!("plugin install {newer}"));
     assert_eq!(bench.status("plain-notes"), "enabled");
@@ -308,6 +315,22 @@ fn r03_rules_for_optional_tools() {
         bench.ok(&format!("plugin allow {target}"));
         bench.ok(&format!("plugin disallow {target}"));
     }
+    bench.ok("plugin allow github-tools --scope acme/support");
+    bench.ok("plugin forget group:write");
+    let rules = bench.ok("plugin rules").out;
+    let rows: Vec<Vec<_>> = rules
+        .lines()
+        .skip(2)
+        .map(|row| row.split(' ').collect())
+        .collect();
+    let has = |verb: &str, target: &str, scope: &str| {
+        rows.iter()
+            .any(|row| row[0] == verb && row.contains(&target) && row.contains(&scope))
+    };
+    assert!(has("disallow", "github-tools/open_pr", "*"), "{rules}");
+    assert!(has("disallow", "github-tools", "*"), "{rules}");
+    assert!(has("allow", "github-tools", "acme/support"), "{rules}");
+    assert_eq!(rows.len(), 3, "{rules}");
     let ran = bench.run("plugin allow not//a/tool");
     assert_eq!(ran.code, 1, "{ran:#?}");
 }

@@ -45,6 +45,9 @@ pub(crate) enum PluginCommand {
         /// The plugin.
         name: String,
     },
+    /// List the rules about optional tools that allow and disallow made.
+    #[command(after_help = "Example:\n  keyway plugin rules")]
+    Rules,
     /// List what agents proposed.
     #[command(after_help = "Example:\n  keyway plugin proposals")]
     Proposals,

@@ -79,6 +79,7 @@ fn plugin(global: &Global, args: PluginArgs) -> Result<(), Failure> {
         PluginCommand::Info { name } => query::info(&session, &name, mode),
         PluginCommand::Grants { name } => query::grants(&session, &name, mode),
         PluginCommand::Proposals => query::proposals(&session, mode),
+        PluginCommand::Rules => query::rules(&session, mode),
         PluginCommand::Plan { change } | PluginCommand::Change(change) => {
             change::run(&session, change, mode)
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use keyway_host::catalog::{CatalogEntry, CatalogState};
-use keyway_plugin_api::Slot;
+use keyway_plugin_api::{PluginId, Slot};
 
 use super::{Mode, operation};
 use crate::args::ListArgs;
@@ -23,6 +23,30 @@ pub(super) fn list(session: &Session, args: &ListArgs, mode: Mode) -> Result<(),
         return output::json(&state);
     }
     output::line(render::list(&state, slot.is_some()));
+    let installed = session.state();
+    let gone: Vec<_> = state
+        .keyway
+        .revocations
+        .keys()
+        .filter(|id| !installed.entries.contains_key(*id))
+        .map(PluginId::as_str)
+        .collect();
+    if !gone.is_empty() {
+        output::note(format_args!(
+            "revoked and not installed: {}",
+            gone.join(", ")
+        ));
+    }
+    Ok(())
+}
+
+pub(super) fn rules(session: &Session, mode: Mode) -> Result<(), Failure> {
+    let state = session.state();
+    let rules = &state.keyway.tool_rules;
+    if mode.json {
+        return output::json(rules);
+    }
+    output::line(render::rules(rules));
     Ok(())
 }
 

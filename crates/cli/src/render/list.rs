@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use keyway_host::catalog::{CatalogEntry, CatalogState, Proposal};
+use keyway_host::catalog::{CatalogEntry, CatalogState, Proposal, ToolRule};
 use keyway_plugin_api::PluginId;
 
 use super::status::status;
@@ -32,6 +32,15 @@ const PROPOSALS: [Column; 5] = [
     ("By", 8),
     ("Source", 20),
     ("Why", 3),
+];
+
+/// Widths of the listing of rules.
+const RULES: [Column; 5] = [
+    ("Rule", 8),
+    ("Target", 20),
+    ("Scope", 5),
+    ("By", 8),
+    ("When", 20),
 ];
 
 /// Lays out the entries of a state.
@@ -65,4 +74,19 @@ pub(crate) fn proposals(proposals: &BTreeMap<String, Proposal>) -> String {
     };
     let rows: Vec<_> = proposals.iter().map(row).collect();
     table(PROPOSALS, &rows)
+}
+
+/// Lays out the rules about optional tools.
+pub(crate) fn rules(rules: &[ToolRule]) -> String {
+    let row = |rule: &ToolRule| {
+        [
+            if rule.allow { "allow" } else { "disallow" }.to_owned(),
+            shown(&rule.target.to_string()),
+            rule.scope.to_string(),
+            rule.by.to_string(),
+            utc(rule.at_ms),
+        ]
+    };
+    let rows: Vec<_> = rules.iter().map(row).collect();
+    table(RULES, &rows)
 }

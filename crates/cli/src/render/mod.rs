@@ -11,6 +11,6 @@ mod time;
 
 pub(crate) use call::calls;
 pub(crate) use info::{grants, info};
-pub(crate) use list::{list, proposals};
+pub(crate) use list::{list, proposals, rules};
 pub(crate) use record::{failure, record};
 pub(crate) use request::asks;
