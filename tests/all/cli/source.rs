@@ -239,6 +239,81 @@ fn c14_the_catalog_file_has_the_layout_of_the_source() {
     assert!(entry["installedAtMs"].is_i64() && entry["lastModifiedMs"].is_i64());
 }
 
+/// The example file of source 002, as it is printed there.
+const EXAMPLE: &str = r#"{
+  "schemaVersion": 1,
+  "entries": {
+    "grok-llm": {
+      "manifest": {
+        "name": "grok-llm",
+        "version": "1.0.0",
+        "slot": "llm",
+        "description": "xAI Grok model provider"
+      },
+      "precedence": 2,
+      "enabled": true,
+      "slot": "llm",
+      "sourcePath": "runtime/dist/plugins/grok-llm",
+      "installedAtMs": 1707580800000,
+      "lastModifiedMs": 1707580800000
+    },
+    "sqlite-memory": {
+      "manifest": {
+        "name": "sqlite-memory",
+        "version": "1.0.0",
+        "slot": "memory",
+        "description": "SQLite-backed memory provider"
+      },
+      "precedence": 2,
+      "enabled": true,
+      "slot": "memory",
+      "sourcePath": "runtime/dist/plugins/sqlite-memory",
+      "installedAtMs": 1707580800000,
+      "lastModifiedMs": 1707580800000
+    }
+  },
+  "slotAssignments": {
+    "llm": "grok-llm",
+    "memory": "sqlite-memory"
+  },
+  "lastModifiedMs": 1707580800000
+}"#;
+
+#[test]
+fn c14_the_example_file_of_the_source_is_read_shown_and_kept() {
+    let bench = Bench::new();
+    std::fs::create_dir(bench.path(".keyway")).unwrap();
+    std::fs::write(bench.path(".keyway/plugins.json"), EXAMPLE).unwrap();
+    let listed = bench.ok("plugin list");
+    assert_eq!(listed.err, "");
+    assert!(
+        listed
+            .out
+            .contains("grok-llm              llm        enabled  builtin\n"),
+        "{listed:#?}"
+    );
+    assert_eq!(bench.ok("plugin list --json").out.trim_end(), EXAMPLE);
+    let info = bench.ok("plugin info grok-llm").out;
+    assert!(
+        info.contains("\nSource: runtime/dist/plugins/grok-llm\n"),
+        "{info}"
+    );
+    assert!(
+        info.contains("\nInstalled: 2024-02-10T16:00:00Z\n"),
+        "{info}"
+    );
+    assert_eq!(
+        bench.catalog_bytes(),
+        EXAMPLE.as_bytes(),
+        "looking changes nothing"
+    );
+
+    bench.ok("plugin disable sqlite-memory");
+    let untouched = |catalog: &serde_json::Value| catalog["entries"]["grok-llm"].clone();
+    let example = serde_json::from_str(EXAMPLE).unwrap();
+    assert_eq!(untouched(&bench.catalog()), untouched(&example));
+}
+
 #[test]
 fn the_help_names_every_command_of_the_source() {
     let help = squeezed(&Bench::new().ok("plugin --help").out);
