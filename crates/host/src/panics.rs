@@ -27,7 +27,7 @@ pub(crate) async fn catch_async<F: Future>(future: F) -> Result<F::Output, Strin
 }
 
 /// Returns the text of a panic.
-pub(crate) fn text_of(panic: &(dyn Any + Send)) -> String {
+fn text_of(panic: &(dyn Any + Send)) -> String {
     if let Some(text) = panic.downcast_ref::<&str>() {
         return (*text).to_owned();
     }

@@ -132,7 +132,7 @@ impl CallServices {
         let call = Call {
             caller: &caller,
             services: &services,
-            tool: &tool,
+            tool,
             arguments: Cow::Owned(arguments),
             deadline: None,
             is_approved: false,

@@ -170,7 +170,7 @@ impl View {
         let call = Call {
             caller: &self.caller,
             services: &self.services,
-            tool: &tool,
+            tool,
             arguments: arguments.0,
             deadline,
             is_approved: false,

@@ -82,7 +82,7 @@ impl Engine {
             Decision::Answer { output } => ToolOutput::json(&output)
                 .map(Consent::Answered)
                 .map_err(CallError::Failed),
-            Decision::Deny { reason } => Err(CallError::refused_by_operator(call.tool, &reason)),
+            Decision::Deny { reason } => Err(CallError::refused_by_operator(&call.tool, &reason)),
             Decision::Later => {
                 let id = self.keep(&question)?;
                 Ok(Consent::Pending(Box::new(ApprovalRequest {

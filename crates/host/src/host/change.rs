@@ -4,11 +4,10 @@
 //! catalog is written before anything is visible, and the old instance goes last (settlement 7).
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use keyway_plugin_api::{PluginId, ToolName};
-use tokio::sync::MutexGuard;
 
 use super::live::{self, Live, Prepared};
 use super::trail::Noted;
@@ -18,7 +17,7 @@ use crate::catalog::{
     CatalogEntry, CatalogError, CatalogOperationResult, Operation, OperationKind, Plan,
     ReloadStage, SlotCollision,
 };
-use crate::runtime::StartError;
+use crate::runtime::{Enforcement, StartError};
 
 /// What an operation did.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -41,7 +40,7 @@ pub(super) enum Reach {
     Instances,
 }
 
-pub(super) type Lives<'a> = MutexGuard<'a, std::collections::BTreeMap<PluginId, Live>>;
+pub(super) type Lives<'a> = tokio::sync::MutexGuard<'a, std::collections::BTreeMap<PluginId, Live>>;
 
 /// How often an operation is planned again when others change the catalog in between.
 const ATTEMPTS: usize = 1000;
@@ -95,7 +94,8 @@ impl Host {
     async fn apply_as(&self, plan: Plan, reach: Reach) -> Result<OperationReport, HostError> {
         let lives = self.live.lock().await;
         let before = self.engine.catalog.snapshot();
-        let noted = Noted::of(&plan, &before, &self.operator);
+        let noted = Noted::of(&plan, &before, &self.operator)
+            .map(|noted| noted.while_running(|id| lives.contains_key(id)));
         let prepared = self.prepare_all(&plan, reach).await?;
         let written = match &noted {
             Some(noted) if plan.changes_anything() => noted.intend(&self.engine).await,
@@ -129,7 +129,10 @@ impl Host {
     }
 
     /// Starts an instance whose tools are the ones that were approved, where they are known.
-    async fn prepare_pinned(&self, entry: &CatalogEntry) -> Result<Prepared, StartError> {
+    pub(super) async fn prepare_pinned(
+        &self,
+        entry: &CatalogEntry,
+    ) -> Result<Prepared, StartError> {
         let ready = self.prepare(entry).await?;
         let known = &entry.keyway.declared.tool_pins;
         let pins = ready.pins();
@@ -229,12 +232,11 @@ impl Host {
         let withdraw: Vec<_> = stops.iter().filter(running).cloned().collect();
         let visible_before = self.engine.registry.snapshot().generation();
         if !withdraw.is_empty() || !prepared.is_empty() {
+            self.record_running_and_stopped(lives, &withdraw, &prepared);
             let (shown, started) = live::swap(&self.engine, &withdraw, prepared);
             self.record_shown(&shown);
             let mut old: Vec<Live> = withdraw.iter().filter_map(|id| lives.remove(id)).collect();
-            for (id, live) in started {
-                old.extend(lives.insert(id, live));
-            }
+            old.extend(live::keep(lives, started));
             for live in old {
                 live::stop(&self.engine, live).await;
             }
@@ -243,6 +245,56 @@ impl Host {
         if rules_may_matter || visible_before != self.engine.registry.snapshot().generation() {
             self.engine.announce();
         }
+    }
+
+    /// Records who begins and who ceases to run; who comes back in the same step does neither.
+    fn record_running_and_stopped(
+        &self,
+        lives: &Lives<'_>,
+        withdraw: &[PluginId],
+        prepared: &[Prepared],
+    ) {
+        let state = self.catalog();
+        for ready in prepared.iter().filter(|ready| ready.has_code()) {
+            if !lives.contains_key(&ready.plugin) {
+                self.record_running(&ready.plugin, ready.enforcement());
+            }
+        }
+        for id in withdraw {
+            let returns = prepared.iter().any(|ready| ready.plugin == *id);
+            let has_code = lives.get(id).is_some_and(Live::has_code);
+            if has_code && !returns && !state.is_revoked(id) {
+                self.record_stopped(id);
+            }
+        }
+    }
+
+    pub(super) fn record_running(&self, plugin: &PluginId, enforcement: Enforcement) {
+        let why = format!("enforcement: {enforcement}");
+        let from = match self.stopped().remove(plugin) {
+            true => "stopped",
+            false => "approved",
+        };
+        self.record_moved(plugin, (from, "running"), &why);
+    }
+
+    pub(super) fn record_stopped(&self, plugin: &PluginId) {
+        self.record_moved(plugin, ("running", "stopped"), "");
+        self.stopped().insert(plugin.clone());
+    }
+
+    fn stopped(&self) -> MutexGuard<'_, BTreeSet<PluginId>> {
+        self.stopped.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn record_moved(&self, plugin: &PluginId, (from, to): (&'static str, &'static str), why: &str) {
+        self.engine.audit.record(AuditEvent::LifecycleMoved {
+            plugin: plugin.clone(),
+            from: from.into(),
+            to: to.into(),
+            by: None,
+            why: why.into(),
+        });
     }
 
     pub(super) fn record_shown(&self, shown: &live::Shown) {

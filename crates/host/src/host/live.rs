@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use keyway_plugin_api::{HookPoint, Manifest, PluginId, RegisteredHook, Tool, ToolName};
 use serde_json::Value;
@@ -14,15 +14,29 @@ use crate::digest::Digest;
 use crate::engine::Engine;
 use crate::gate::{HoldingsCell, Standing};
 use crate::panics::catch_async;
-use crate::registry::definition_of;
-use crate::registry::{Owner, Quarantined, RegistrationReport, RegistryChange, ToolEntry};
-use crate::runtime::{Enforcement, Launch, RunningPlugin, StartError, Started};
+use crate::registry::{
+    InFlight, Owner, Quarantined, RegistrationReport, RegistryChange, ToolEntry, definition_of,
+};
+use crate::runtime::{Enforcement, Launch, PluginRuntime, RunningPlugin, StartError, Started};
+
+/// What a runtime gets beyond its stages before it is given up on.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// A plugin that runs; `None` where there is nothing to stop.
 pub(crate) struct Live {
     instance: Option<Arc<dyn RunningPlugin>>,
-    in_flight: Arc<AtomicUsize>,
+    in_flight: Arc<InFlight>,
     pub(super) enforcement: Enforcement,
+    /// What was approved when it was started.
+    pub(super) digest: Option<Digest>,
+    /// Its place in the order of the starts.
+    order: usize,
+}
+
+impl Live {
+    pub(super) fn has_code(&self) -> bool {
+        self.instance.is_some()
+    }
 }
 
 /// An instance that has started and is not yet visible.
@@ -49,7 +63,7 @@ impl Prepared {
     }
 
     pub(super) fn has_code(&self) -> bool {
-        self.live.instance.is_some()
+        self.live.has_code()
     }
 
     pub(super) async fn discard(self, engine: &Engine) {
@@ -70,6 +84,11 @@ impl Host {
             return Ok(without_code(plugin, Some(manifest)));
         }
         compatible::check_manifest(&manifest)?;
+        if self.is_other_code(entry) {
+            return Err(StartError::NotApproved {
+                plugin: plugin.to_string(),
+            });
+        }
         let runtime = self.runtimes.iter().find(|r| r.supports(&manifest));
         let runtime = runtime.ok_or_else(|| no_runtime(&manifest))?;
         let launch = Launch {
@@ -81,7 +100,7 @@ impl Host {
             source_path: entry.source_path.as_ref().map(PathBuf::from),
             limits: self.engine.limits,
         };
-        let started = runtime.start(launch).await?;
+        let started = self.start_within(&**runtime, launch).await?;
         let started = self.check(&manifest, entry, started).await?;
         Ok(Prepared {
             plugin,
@@ -92,8 +111,39 @@ impl Host {
                 instance: Some(started.instance),
                 in_flight: Arc::default(),
                 enforcement: started.enforcement,
+                digest: declared.digest,
+                order: 0,
             },
         })
+    }
+
+    /// Tells whether the code that is linked for an entry is not what was approved: it declares
+    /// something else.
+    pub(super) fn is_other_code(&self, entry: &CatalogEntry) -> bool {
+        let name = &entry.manifest.name;
+        let mut linked = self.found.iter().filter(|found| !found.is_on_disk);
+        let code = linked.find(|found| found.package.manifest.name() == name);
+        let is_linked = entry.source_path.is_none();
+        is_linked && code.is_some_and(|c| entry.keyway.declared.digest != Some(c.package.digest))
+    }
+
+    /// Lets a runtime start a plugin; its panic and its hanging become values.
+    async fn start_within(
+        &self,
+        runtime: &dyn PluginRuntime,
+        launch: Launch,
+    ) -> Result<Started, StartError> {
+        let stage = "start";
+        // A runtime keeps the time of each stage itself; this is for one that does not.
+        let limit = self.engine.limits.start.saturating_mul(2) + PATIENCE;
+        match tokio::time::timeout(limit, catch_async(runtime.start(launch))).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(message)) => Err(StartError::Panicked { stage, message }),
+            Err(_) => Err(StartError::TimedOut {
+                stage,
+                limit_ms: limit.as_millis().try_into().unwrap_or(u64::MAX),
+            }),
+        }
     }
 
     /// Returns the operator's settings for a plugin, held to the schema in its manifest.
@@ -155,6 +205,8 @@ fn without_code(plugin: PluginId, manifest: Option<Arc<Manifest>>) -> Prepared {
         in_flight: Arc::default(),
         // With no code there is nothing that could do more than it was granted.
         enforcement: Enforcement::Enforced,
+        digest: None,
+        order: 0,
     };
     Prepared {
         plugin,
@@ -279,6 +331,27 @@ fn stand(cell: &HoldingsCell, standing: Standing) {
     }
 }
 
+/// Keeps what runs now and gives back the instances that it replaces.
+pub(super) fn keep(
+    lives: &mut BTreeMap<PluginId, Live>,
+    started: Vec<(PluginId, Live)>,
+) -> Vec<Live> {
+    let mut replaced = Vec::new();
+    for (id, mut live) in started {
+        let latest = lives.values().map(|live| live.order).max();
+        live.order = latest.map_or(0, |order| order + 1);
+        replaced.extend(lives.insert(id, live));
+    }
+    replaced
+}
+
+/// Returns what runs, last started first.
+pub(super) fn last_first(lives: BTreeMap<PluginId, Live>) -> Vec<(PluginId, Live)> {
+    let mut lives: Vec<_> = lives.into_iter().collect();
+    lives.sort_by_key(|(_, live)| std::cmp::Reverse(live.order));
+    lives
+}
+
 /// Takes some plugins' contributions away.
 pub(super) fn withdraw(engine: &Engine, plugins: &[PluginId]) {
     if !plugins.is_empty() {
@@ -292,9 +365,10 @@ pub(super) async fn stop(engine: &Engine, live: Live) {
     let Some(instance) = live.instance else {
         return;
     };
+    live.in_flight.retire();
     let drained = async {
-        while live.in_flight.load(Ordering::Acquire) > 0 {
-            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        while !live.in_flight.is_empty() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
     // A call that outlives the grace goes on; its effects are refused from now on.

@@ -2,14 +2,15 @@
 //!
 //! The files follow the life of a host: `outcome` (what starting reports), `live` (what runs),
 //! `holdings` (from the catalog to what the gate reads), `start`, `change` (every operation),
-//! `reload` (following a source or the catalog file),
-//! `approve` (calls that wait), `trail` (what the audit trail is told about the catalog).
+//! `reload` (following a source), `follow` (following the catalog file), `approve` (calls that
+//! wait), `trail` (what the audit trail is told about the catalog).
 
 mod approve;
 mod builtin;
 mod change;
 mod compatible;
 mod error;
+mod follow;
 mod holdings;
 mod live;
 mod outcome;
@@ -17,7 +18,7 @@ mod reload;
 mod start;
 mod trail;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -65,6 +66,8 @@ pub struct Host {
     settings: BTreeMap<PluginId, Value>,
     /// One operation at a time; holds what runs.
     live: Mutex<BTreeMap<PluginId, live::Live>>,
+    /// Plugins that ran and were stopped since the host started; for the trail.
+    stopped: std::sync::Mutex<BTreeSet<PluginId>>,
     is_started: AtomicBool,
 }
 
@@ -108,6 +111,7 @@ impl Host {
             operator: parts.operator,
             settings: parts.settings,
             live: Mutex::default(),
+            stopped: std::sync::Mutex::default(),
             is_started: AtomicBool::new(false),
         };
         holdings::refresh_all(&host.engine);
@@ -176,10 +180,10 @@ impl Host {
     /// Stops every plugin, last started first, and records that the host stopped.
     pub async fn shutdown(&self) {
         let mut live = self.live.lock().await;
-        let running: Vec<_> = std::mem::take(&mut *live).into_iter().collect();
+        let running = live::last_first(std::mem::take(&mut *live));
         let ids: Vec<_> = running.iter().map(|(id, _)| id.clone()).collect();
         live::withdraw(&self.engine, &ids);
-        for (_, live) in running.into_iter().rev() {
+        for (_, live) in running {
             live::stop(&self.engine, live).await;
         }
         if self.is_started.swap(false, Ordering::AcqRel) {

@@ -1,12 +1,11 @@
-//! Following what changed outside: a plugin's source, the catalog file.
+//! Following what changed in a plugin's source.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use keyway_plugin_api::PluginId;
 
 use super::change::OperationReport;
-use super::{Host, HostError, holdings, live};
+use super::{Host, HostError, live};
 use crate::catalog::{CatalogError, Operation, ReloadStage};
 use crate::package::Package;
 
@@ -71,6 +70,7 @@ impl Host {
         let live = self.live.lock().await.remove(plugin);
         if let Some(live) = live {
             live::withdraw(&self.engine, std::slice::from_ref(plugin));
+            self.record_stopped(plugin);
             live::stop(&self.engine, live).await;
         }
     }
@@ -112,62 +112,6 @@ impl Host {
             .with_precedence(entry.precedence)
             .with_trust(entry.keyway.trust)
             .with_scope(entry.keyway.scope.clone()))
-    }
-
-    /// Takes over what others changed in the catalog file: stops what may no longer run, starts
-    /// what may. Tells whether anything was new.
-    ///
-    /// # Errors
-    /// [`HostError::Catalog`] when the file cannot be read; what runs goes on as it was.
-    pub async fn refresh(&self) -> Result<bool, HostError> {
-        let catalog = Arc::clone(&self.engine.catalog);
-        let read = tokio::task::spawn_blocking(move || catalog.refresh()).await;
-        if !read.map_err(|_| HostError::Stopping)?? {
-            return Ok(false);
-        }
-        holdings::refresh_all(&self.engine);
-        if self.is_started() {
-            self.follow_catalog().await;
-        }
-        Ok(true)
-    }
-
-    /// Follows the catalog file for as long as it is polled, looking every so often: what an
-    /// operator changes with the `keyway` command then holds in this host too, within that time.
-    ///
-    /// An embedder spawns it beside its agent. A file that cannot be read is reported and tried
-    /// again.
-    pub async fn follow(&self, every: std::time::Duration) {
-        loop {
-            tokio::time::sleep(every).await;
-            if let Err(error) = self.refresh().await {
-                tracing::warn!("the catalog could not be read again: {error}");
-            }
-        }
-    }
-
-    /// Stops what the catalog no longer lets run and starts what it newly does.
-    async fn follow_catalog(&self) {
-        let mut lives = self.live.lock().await;
-        let state = self.catalog();
-        let may_run = |id: &PluginId| state.entry(id).is_some_and(|entry| entry.is_live());
-        let stops: Vec<_> = lives.keys().filter(|id| !may_run(id)).cloned().collect();
-        let new: Vec<_> = state
-            .entries
-            .keys()
-            .filter(|id| may_run(id) && !lives.contains_key(*id))
-            .collect();
-        let mut prepared = Vec::new();
-        for id in new {
-            let Some(entry) = state.entry(id) else {
-                continue;
-            };
-            match self.prepare(entry).await {
-                Ok(ready) => prepared.push(ready),
-                Err(error) => self.record_failure(id, &error),
-            }
-        }
-        self.show(&mut lives, &stops, prepared).await;
     }
 }
 

@@ -1,15 +1,14 @@
 //! Starts what the catalog says: failures are data, and the host always starts.
 
-use keyway_plugin_api::PluginId;
+use keyway_plugin_api::{PluginId, Risk};
 
 use super::change::Reach;
 use super::live::{self, Prepared};
 use super::{Found, Host, PluginOutcome, PluginStatus, StartReport};
 use crate::approval::{ApprovalId, ApprovalRequest, ApprovalSubject, Decision};
 use crate::audit::AuditEvent;
-use crate::catalog::Candidate;
-use crate::catalog::{Approval, Authority, CatalogEntry, Operation};
-use crate::runtime::Enforcement;
+use crate::catalog::{Approval, Authority, Candidate, CatalogEntry, Declaration, Operation};
+use crate::digest::Digest;
 
 impl Host {
     /// Starts the host: takes in what the builder named, asks the approver about what waits, and
@@ -113,42 +112,44 @@ impl Host {
         self.run_as(operation, Reach::Catalog).await.map(drop)
     }
 
+    /// Asks the approver about everything that waits: plugins, and updates of plugins.
     async fn ask_approver(&self) {
         let state = self.catalog();
-        let waiting = state
-            .entries
-            .values()
-            .filter(|e| e.keyway.authority == Authority::PendingApproval);
-        for entry in waiting {
-            let request = self.plugin_request(entry);
-            let name = &entry.manifest.name;
-            if let Some(operation) = self.decided(name, &request).await
-                && let Err(error) = self.record_only(&operation).await
-            {
-                tracing::warn!(plugin = %name, "the approver's decision was refused: {error}");
-            }
+        let waits = |entry: &&PluginId| state.entry(entry).is_some_and(waits);
+        for plugin in state.entries.keys().filter(waits) {
+            self.ask_about(plugin).await;
+        }
+    }
+
+    /// Asks the approver about one plugin and carries the answer out.
+    async fn ask_about(&self, plugin: &PluginId) {
+        let state = self.catalog();
+        let Some(entry) = state.entry(plugin) else {
+            return;
+        };
+        let request = self.plugin_request(entry);
+        if let Some(operation) = self.decided(plugin, &request).await
+            && let Err(error) = self.record_only(&operation).await
+        {
+            tracing::warn!(%plugin, "the approver's decision was refused: {error}");
         }
     }
 
     fn plugin_request(&self, entry: &CatalogEntry) -> ApprovalRequest {
         let record = &entry.keyway;
-        let diff = record
-            .pending_update
-            .as_ref()
-            .map(|update| update.diff.join("\n"));
+        let declared = asked(entry);
+        let digest = || Digest::of_json(&declared.document);
+        let diff = record.pending_update.as_ref();
         ApprovalRequest {
             id: ApprovalId::fresh(),
             at_ms: self.engine.time.now_ms(),
             subject: ApprovalSubject::Plugin {
                 plugin: entry.manifest.name.clone(),
-                definition: record
-                    .declared
-                    .digest
-                    .unwrap_or_else(|| crate::digest::Digest::of_json(&record.declared.document)),
+                definition: declared.digest.unwrap_or_else(digest),
                 trust: record.trust,
-                risk: record.declared.risk.unwrap_or(keyway_plugin_api::Risk::Low),
-                requests: record.declared.requests.clone(),
-                diff,
+                risk: declared.risk.unwrap_or(Risk::Low),
+                requests: declared.requests.clone(),
+                diff: diff.map(|update| update.diff.join("\n")),
             },
         }
     }
@@ -193,6 +194,9 @@ impl Host {
     }
 
     async fn start_one(&self, id: PluginId, entry: &CatalogEntry) -> PluginOutcome {
+        if self.is_other_code(entry) {
+            return PluginOutcome::new(id, pending(entry));
+        }
         let prepared = match self.prepare(entry).await {
             Ok(prepared) => prepared,
             Err(error) => {
@@ -207,7 +211,7 @@ impl Host {
         self.show_one(id, prepared).await
     }
 
-    /// Pins the definitions that were registered; a changed one waits for an operator.
+    /// Pins the definitions that were registered; a changed one needs an operator, who is asked.
     async fn pin(&self, id: &PluginId, prepared: &Prepared) -> Option<PluginStatus> {
         let pins = prepared.pins();
         let state = self.catalog();
@@ -229,21 +233,36 @@ impl Host {
                 reason,
             });
         }
+        if self.catalog().entry(id).is_some_and(waits) {
+            self.ask_about(id).await;
+        }
         let state = self.catalog();
-        state
-            .entry(id)
-            .and_then(|entry| waiting(entry, state.is_revoked(id)))
+        let entry = state.entry(id)?;
+        waiting(entry, state.is_revoked(id))
     }
 
     async fn show_one(&self, id: PluginId, prepared: Prepared) -> PluginOutcome {
         let (enforcement, has_code) = (prepared.enforcement(), prepared.has_code());
         let mut lives = self.live.lock().await;
-        let (shown, started) = live::swap(&self.engine, &[], vec![prepared]);
-        self.record_shown(&shown);
-        lives.extend(started);
-        drop(lives);
+        let state = self.catalog();
+        // An operator may have stopped it while it started.
+        let now = state.entry(&id);
+        if let Some(status) = now.map_or(Some(PluginStatus::Disabled), |entry| {
+            waiting(entry, state.is_revoked(&id))
+        }) {
+            drop(lives);
+            prepared.discard(&self.engine).await;
+            return PluginOutcome::new(id, status);
+        }
         if has_code {
             self.record_running(&id, enforcement);
+        }
+        let (shown, started) = live::swap(&self.engine, &[], vec![prepared]);
+        self.record_shown(&shown);
+        let replaced = live::keep(&mut lives, started);
+        drop(lives);
+        for live in replaced {
+            live::stop(&self.engine, live).await;
         }
         let tools = shown.report.accepted.len();
         let status = match has_code {
@@ -254,16 +273,6 @@ impl Host {
         outcome.clashes = shown.report.clashes;
         outcome.quarantined = shown.quarantined;
         outcome
-    }
-
-    fn record_running(&self, id: &PluginId, enforcement: Enforcement) {
-        self.engine.audit.record(AuditEvent::LifecycleMoved {
-            plugin: id.clone(),
-            from: "approved".into(),
-            to: "running".into(),
-            by: None,
-            why: format!("enforcement: {enforcement}").into(),
-        });
     }
 }
 
@@ -287,16 +296,33 @@ fn waiting(entry: &CatalogEntry, is_revoked: bool) -> Option<PluginStatus> {
     match record.authority {
         Authority::Revoked => Some(PluginStatus::Revoked),
         Authority::Denied => Some(PluginStatus::Denied),
-        Authority::PendingApproval => Some(PluginStatus::PendingApproval {
-            risk: record.declared.risk.unwrap_or(keyway_plugin_api::Risk::Low),
-            asks: record
-                .declared
-                .requests
-                .iter()
-                .flat_map(|r| r.capability.tags())
-                .collect(),
-        }),
+        Authority::PendingApproval => Some(pending(entry)),
         _ if entry.is_live() => None,
         _ => Some(PluginStatus::Disabled),
+    }
+}
+
+/// Tells whether an operator has to look at a plugin, or at an update of it.
+fn waits(entry: &CatalogEntry) -> bool {
+    let record = &entry.keyway;
+    let has_update = record.authority == Authority::Approved && record.pending_update.is_some();
+    record.authority == Authority::PendingApproval || has_update
+}
+
+/// Returns what an operator has to look at: the update that waits, else the plugin itself.
+fn asked(entry: &CatalogEntry) -> &Declaration {
+    let record = &entry.keyway;
+    match &record.pending_update {
+        Some(update) => &update.candidate.declared,
+        None => &record.declared,
+    }
+}
+
+fn pending(entry: &CatalogEntry) -> PluginStatus {
+    let declared = asked(entry);
+    let requests = declared.requests.iter();
+    PluginStatus::PendingApproval {
+        risk: declared.risk.unwrap_or(Risk::Low),
+        asks: requests.flat_map(|r| r.capability.tags()).collect(),
     }
 }

@@ -20,7 +20,7 @@ pub(super) struct Noted {
     revision: u64,
     message: String,
     change: Change,
-    moved: Option<(&'static str, &'static str)>,
+    moves: Vec<(&'static str, &'static str)>,
     events: Vec<CatalogEvent>,
     collision: Option<AuditEvent>,
 }
@@ -39,11 +39,19 @@ impl Noted {
             revision: plan.next().revision(),
             message: plan.result().message.clone(),
             change: change_between(before, plan.next()),
-            moved: moved(before, plan.next(), &plugin),
+            moves: moves(before, plan.next(), &plugin),
             events: plan.events().to_vec(),
             collision: collision(plan),
             plugin,
         })
+    }
+
+    /// Notes what it is that is revoked: a plugin that runs.
+    pub(super) fn while_running(mut self, runs: impl FnOnce(&PluginId) -> bool) -> Self {
+        if self.moves == [("approved", "revoked")] && runs(&self.plugin) {
+            self.moves = vec![("running", "revoked")];
+        }
+        self
     }
 
     /// Writes ahead what is about to happen; durable before anything does.
@@ -69,7 +77,7 @@ impl Noted {
     }
 
     pub(super) fn commit(self, engine: &Engine) {
-        if let Some((from, to)) = self.moved {
+        for (from, to) in self.moves {
             engine.audit.record(AuditEvent::LifecycleMoved {
                 plugin: self.plugin.clone(),
                 from: from.into(),
@@ -155,11 +163,12 @@ fn collision(plan: &Plan) -> Option<AuditEvent> {
     })
 }
 
-fn moved(
+/// Returns the steps of a plugin's lifecycle that a change takes it through.
+fn moves(
     before: &CatalogState,
     after: &CatalogState,
     plugin: &PluginId,
-) -> Option<(&'static str, &'static str)> {
+) -> Vec<(&'static str, &'static str)> {
     let state = |state: &CatalogState| {
         if state.is_revoked(plugin) {
             return "revoked";
@@ -169,7 +178,12 @@ fn moved(
             .map_or("discovered", |entry| entry.keyway.authority.as_str())
     };
     let (from, to) = (state(before), state(after));
-    (from != to).then_some((from, to))
+    match (from, to) {
+        _ if from == to => Vec::new(),
+        // Whatever is in the catalog was read and found valid first.
+        ("discovered", to) => vec![("discovered", "validated"), ("validated", to)],
+        moved => vec![moved],
+    }
 }
 
 /// Returns who stands for an operation: whom it names, else the host's operator for what only

@@ -30,7 +30,7 @@ use crate::schema;
 pub(crate) struct Call<'a> {
     pub(crate) caller: &'a Caller,
     pub(crate) services: &'a Arc<dyn HostServices>,
-    pub(crate) tool: &'a Arc<ToolEntry>,
+    pub(crate) tool: Arc<ToolEntry>,
     pub(crate) arguments: Cow<'a, str>,
     pub(crate) deadline: Option<Duration>,
     /// An operator has approved exactly this call.
@@ -71,12 +71,12 @@ async fn steps(
     };
     before(engine, call, number).await?;
     validate(engine, call)?;
-    let _slot = run::take_slot(engine, call.tool)?;
+    let _place = run::enter(engine, call)?;
     recorder.intend(call).await?;
     // From here to the tool's first poll nothing waits: the look at the holdings is the last word.
     redeem(engine, call, permit, AskNumber(number))?;
     let output = run::run(engine, call, number).await?;
-    let output = run::check_output(engine, call.tool, output)?;
+    let output = run::check_output(engine, &call.tool, output)?;
     Ok(Outcome::Done(after(engine, call, number, output).await?))
 }
 
@@ -86,7 +86,7 @@ fn pass_gate(engine: &Engine, call: &Call<'_>, number: AskNumber) -> Result<Pass
         let ask = Ask {
             number,
             caller: call.caller,
-            tool: call.tool,
+            tool: &call.tool,
             holdings,
             time: &engine.time,
             is_approved: call.is_approved,
@@ -116,7 +116,7 @@ fn pass_with_consent(
     schema::check_text(&call.arguments, &engine.limits).map_err(CallError::malformed)?;
     match pass_gate(engine, call, AskNumber(number))? {
         Passed::With(permit) => Ok(permit),
-        Passed::NeedsApproval => Err(CallError::refused_by_operator(call.tool, "still asked")),
+        Passed::NeedsApproval => Err(CallError::refused_by_operator(&call.tool, "still asked")),
     }
 }
 
@@ -130,7 +130,7 @@ fn redeem(
     permit: Permit,
     number: AskNumber,
 ) -> Result<(), CallError> {
-    let tool = call.tool;
+    let tool = &call.tool;
     let refuse = |reason| {
         Err(CallError::Denied(Box::new(Denial::new(
             reason,

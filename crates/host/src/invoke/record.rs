@@ -26,7 +26,7 @@ impl<'a> Recorder<'a> {
         Self {
             engine,
             number,
-            tool: Arc::clone(call.tool),
+            tool: Arc::clone(&call.tool),
             caller: Arc::clone(call.caller.shown()),
             began_us: engine.time.monotonic_us(),
             is_recorded: false,

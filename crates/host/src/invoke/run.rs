@@ -3,36 +3,46 @@
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use keyway_plugin_api::{Arguments, CallCx, CallInfo, ToolErrorKind, ToolOutput};
+use keyway_plugin_api::{
+    Arguments, CallCx, CallInfo, Denial, DenialReason, ToolErrorKind, ToolOutput,
+};
 
 use super::{Call, CallError};
 use crate::engine::Engine;
 use crate::panics::catch_async;
-use crate::registry::ToolEntry;
+use crate::registry::{NotTaken, Place, ToolEntry};
 
-/// A place among a plugin's calls in flight; dropping it gives it back.
-pub(super) struct Slot(Arc<AtomicUsize>);
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Release);
+/// Takes a place in the instance that serves now.
+///
+/// A call that was decided on before a reload goes to the new instance, where its tool is the same
+/// to the last byte of its description; the permit was made for that description.
+pub(super) fn enter(engine: &Engine, call: &mut Call<'_>) -> Result<Place, CallError> {
+    let limit = engine.limits.calls_in_flight;
+    loop {
+        match call.tool.owner.in_flight.enter(limit) {
+            Ok(place) => return Ok(place),
+            Err(NotTaken::Full) => {
+                let plugin = call.tool.plugin().clone();
+                return Err(CallError::Overloaded { plugin, limit });
+            }
+            Err(NotTaken::Retired) => call.tool = successor(engine, &call.tool)?,
+        }
     }
 }
 
-pub(super) fn take_slot(engine: &Engine, tool: &ToolEntry) -> Result<Slot, CallError> {
-    let in_flight = &tool.owner.in_flight;
-    let slot = Slot(Arc::clone(in_flight));
-    if in_flight.fetch_add(1, Ordering::Acquire) >= engine.limits.calls_in_flight {
-        return Err(CallError::Overloaded {
-            plugin: tool.plugin().clone(),
-            limit: engine.limits.calls_in_flight,
-        });
-    }
-    Ok(slot)
+fn successor(engine: &Engine, tool: &Arc<ToolEntry>) -> Result<Arc<ToolEntry>, CallError> {
+    let snapshot = engine.registry.snapshot();
+    let next = snapshot.get(tool.name());
+    let reason = match next.filter(|next| !Arc::ptr_eq(next, tool)) {
+        Some(next) if next.definition() == tool.definition() => return Ok(Arc::clone(next)),
+        Some(_) => DenialReason::DefinitionChanged,
+        None => DenialReason::NotRunning,
+    };
+    let denial = Denial::new(reason, tool.name(), "a call");
+    Err(CallError::Denied(Box::new(denial)))
 }
 
 /// Calls the tool; its panic, its hanging and its refusal of the arguments become values.

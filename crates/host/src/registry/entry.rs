@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
 use keyway_plugin_api::{PluginId, Tool, ToolDescriptor, ToolId};
@@ -11,14 +11,14 @@ use crate::digest::Digest;
 use crate::gate::HoldingsCell;
 use crate::limits::Limits;
 use crate::rank::Trust;
-use crate::registry::{Quarantined, admit};
+use crate::registry::{InFlight, Quarantined, admit};
 use crate::schema::{LazyValidator, ValidatorCache};
 
 /// What every tool of one plugin shares.
 #[derive(Debug, Clone)]
 pub struct Owner {
     pub(crate) holdings: Arc<HoldingsCell>,
-    pub(crate) in_flight: Arc<AtomicUsize>,
+    pub(crate) in_flight: Arc<InFlight>,
 }
 
 impl Owner {

@@ -5,6 +5,7 @@
 
 mod admit;
 mod entry;
+mod in_flight;
 mod shards;
 mod snapshot;
 
@@ -15,6 +16,7 @@ use arc_swap::ArcSwap;
 
 pub use admit::Quarantined;
 pub use entry::{Owner, ToolEntry, definition_of};
+pub(crate) use in_flight::{InFlight, NotTaken, Place};
 pub use snapshot::{ClashRule, NameClash, RegistrationReport, RegistryChange, RegistrySnapshot};
 
 /// Holds the tools that may be named now.

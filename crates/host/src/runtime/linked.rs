@@ -3,18 +3,18 @@
 //! Linked code shares the host's memory, so it is held only at the calls that go through the
 //! host: the level is `declared`, and no more is claimed.
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use keyway_plugin_api::{Manifest, Plugin, PluginId, Register, RegisterError, RuntimeKind, Staged};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 use super::{Enforcement, Launch, PluginRuntime, RunningPlugin, StartError, Started};
-use crate::panics::catch_async;
+use crate::panics::{catch, catch_async};
 
 /// Starts linked plugins, by the name in their manifest.
 #[derive(Default)]
@@ -70,23 +70,31 @@ impl PluginRuntime for LinkedRuntime {
     }
 }
 
-/// Runs `register` on a thread of its own, so that one that hangs costs its thread and no more.
+/// Runs `register` on a thread of its own, so that one that hangs costs its thread and no more:
+/// the async runtime would wait for a thread of its pool when it shuts down.
 async fn register(plugin: Arc<dyn Plugin>, launch: &Launch) -> Result<Staged, StartError> {
     let (manifest, settings) = (Arc::clone(&launch.manifest), launch.settings.clone());
-    let task = tokio::task::spawn_blocking(move || {
-        std::panic::catch_unwind(AssertUnwindSafe(|| {
-            run_register(&*plugin, &manifest, &settings)
-        }))
-    });
-    let limit = launch.limits.start;
-    match tokio::time::timeout(limit, task).await {
+    let (answer, answered) = oneshot::channel();
+    let runtime = Handle::current();
+    let work = move || {
+        let _inside = runtime.enter();
+        let result = catch(|| run_register(&*plugin, &manifest, &settings));
+        // Whoever asked may have given up.
+        drop(answer.send(result));
+    };
+    let thread = std::thread::Builder::new().name("keyway-register".to_owned());
+    thread.spawn(work).map_err(|e| StartError::Failed {
+        reason: format!("no thread for it: {e}"),
+    })?;
+    let (stage, limit) = ("register", launch.limits.start);
+    match tokio::time::timeout(limit, answered).await {
         Ok(Ok(Ok(result))) => Ok(result?),
-        Ok(Ok(Err(panic))) => Err(panicked("register", &*panic)),
-        Ok(Err(join)) => Err(StartError::Panicked {
-            stage: "register",
-            message: join.to_string(),
+        Ok(Ok(Err(message))) => Err(StartError::Panicked { stage, message }),
+        Ok(Err(_)) => Err(StartError::Panicked {
+            stage,
+            message: "its thread ended without an answer".to_owned(),
         }),
-        Err(_) => Err(timed_out("register", limit)),
+        Err(_) => Err(timed_out(stage, limit)),
     }
 }
 
@@ -109,13 +117,6 @@ async fn start(plugin: &dyn Plugin, limit: Duration) -> Result<(), StartError> {
             message,
         }),
         Err(_) => Err(timed_out("start", limit)),
-    }
-}
-
-fn panicked(stage: &'static str, panic: &(dyn Any + Send)) -> StartError {
-    StartError::Panicked {
-        stage,
-        message: crate::panics::text_of(panic),
     }
 }
 

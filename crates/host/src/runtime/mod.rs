@@ -99,8 +99,9 @@ impl std::fmt::Debug for Started {
 /// Starts plugins of one kind.
 ///
 /// Implemented by [`LinkedRuntime`] and by the runtime crates. Contract: `start` runs only for an
-/// approved plugin, has the deadline of [`Limits::start`] set by its caller, leaves nothing behind
-/// when it fails, and never makes a tool reachable by itself.
+/// approved plugin, gives each stage of a start the time of [`Limits::start`], leaves nothing behind
+/// when it fails or is given up on (the host drops the future after two such times), and never
+/// makes a tool reachable by itself. A panic counts as a failed start.
 #[async_trait]
 pub trait PluginRuntime: Send + Sync + 'static {
     /// Tells whether this runtime starts plugins with such a manifest.
@@ -161,6 +162,12 @@ pub enum StartError {
         /// The kind that the manifest names.
         kind: String,
     },
+    /// The code in this binary is not the version that was approved.
+    #[error("the code of {plugin} in this binary is not the version that was approved")]
+    NotApproved {
+        /// The plugin.
+        plugin: String,
+    },
     /// A linked plugin's code is not in this binary.
     #[error("no code named `{plugin}` is linked into this binary: add `use the_crate as _;`")]
     NotLinked {
@@ -205,6 +212,7 @@ impl StartError {
             Self::Failed { .. } => "START_FAILED",
             Self::Incomplete { .. } => "CONTRIBUTIONS_INCOMPLETE",
             Self::NoRuntime { .. } => "NO_RUNTIME",
+            Self::NotApproved { .. } => "APPROVAL_PENDING",
             Self::NotLinked { .. } => "NOT_LINKED",
             Self::Panicked { .. } => "PLUGIN_PANICKED",
             Self::Register(error) => error.code(),
@@ -218,7 +226,10 @@ impl StartError {
     pub fn stage(&self) -> &'static str {
         match self {
             Self::Api(_) => "api",
-            Self::Enforcement { .. } | Self::NoRuntime { .. } | Self::NotLinked { .. } => "runtime",
+            Self::Enforcement { .. }
+            | Self::NoRuntime { .. }
+            | Self::NotApproved { .. }
+            | Self::NotLinked { .. } => "runtime",
             Self::Panicked { stage, .. } | Self::TimedOut { stage, .. } => stage,
             Self::Failed { .. } => "start",
             Self::DefinitionChanged { .. }

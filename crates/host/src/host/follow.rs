@@ -1,0 +1,70 @@
+//! Follows what other hosts and operators change in the same catalog.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyway_plugin_api::PluginId;
+
+use super::{Host, HostError, holdings};
+use crate::catalog::{CatalogEntry, CatalogState};
+
+impl Host {
+    /// Takes over what others changed in the catalog file: stops what may no longer run, starts
+    /// what may, restarts what was approved in another version. Tells whether anything was new.
+    ///
+    /// # Errors
+    /// [`HostError::Catalog`] when the file cannot be read; what runs goes on as it was.
+    pub async fn refresh(&self) -> Result<bool, HostError> {
+        let catalog = Arc::clone(&self.engine.catalog);
+        let read = tokio::task::spawn_blocking(move || catalog.refresh()).await;
+        if !read.map_err(|_| HostError::Stopping)?? {
+            return Ok(false);
+        }
+        holdings::refresh_all(&self.engine);
+        if self.is_started() {
+            self.follow_catalog().await;
+        }
+        Ok(true)
+    }
+
+    /// Follows the catalog file for as long as it is polled, looking every so often: what an
+    /// operator changes with the `keyway` command then holds in this host too, within that time.
+    ///
+    /// An embedder spawns it beside its agent. A file that cannot be read is reported and tried
+    /// again.
+    pub async fn follow(&self, every: Duration) {
+        loop {
+            tokio::time::sleep(every).await;
+            if let Err(error) = self.refresh().await {
+                tracing::warn!("the catalog could not be read again: {error}");
+            }
+        }
+    }
+
+    /// Brings what runs in line with the catalog.
+    pub(super) async fn follow_catalog(&self) {
+        let mut lives = self.live.lock().await;
+        let state = self.catalog();
+        // What runs other bytes than those approved now goes, whether or not the new ones start.
+        let runs_it = |entry: &CatalogEntry| {
+            let live = lives.get(&entry.manifest.name);
+            live.is_some_and(|l| !l.has_code() || l.digest == entry.keyway.declared.digest)
+        };
+        let may_stay = |id: &PluginId| live_entry(&state, id).is_some_and(runs_it);
+        let stops: Vec<_> = lives.keys().filter(|id| !may_stay(id)).cloned().collect();
+        let live = state.entries.keys().filter_map(|id| live_entry(&state, id));
+        let new: Vec<_> = live.filter(|entry| !runs_it(entry)).collect();
+        let mut prepared = Vec::new();
+        for entry in new {
+            match self.prepare_pinned(entry).await {
+                Ok(ready) => prepared.push(ready),
+                Err(error) => self.record_failure(&entry.manifest.name, &error),
+            }
+        }
+        self.show(&mut lives, &stops, prepared).await;
+    }
+}
+
+fn live_entry<'a>(state: &'a CatalogState, id: &PluginId) -> Option<&'a CatalogEntry> {
+    state.entry(id).filter(|entry| entry.is_live())
+}
