@@ -1,13 +1,12 @@
 //! A host in memory with everything a test wants to look at.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use keyway_host::audit::{AuditEvent, MemoryAudit};
 use keyway_host::caller::Caller;
-use keyway_host::catalog::{
-    Catalog, CatalogState, DurableCatalog, Grant, Operation, StateDecision,
-};
+use keyway_host::catalog::{CatalogState, DurableCatalog, Grant, Operation, StateDecision};
 use keyway_host::clock::Clock;
 use keyway_host::operator::OperatorId;
 use keyway_host::scope::Scope;
@@ -54,6 +53,7 @@ struct Parts {
     approver: Arc<ScriptedApprover>,
     clock: FakeClock,
     store: MemoryStore,
+    folder: Option<PathBuf>,
     agent: Scope,
 }
 
@@ -273,7 +273,8 @@ impl TestHost {
         &self.parts.clock
     }
 
-    /// Returns where the catalog lies; another test host on it is this one after a restart.
+    /// Returns where the catalog lies, unless that is a folder; another test host on it is this
+    /// one after a restart.
     #[must_use]
     pub fn store(&self) -> MemoryStore {
         self.parts.store.clone()
@@ -312,6 +313,7 @@ impl TestHostBuilder {
                 approver: Arc::new(ScriptedApprover::approving()),
                 clock: FakeClock::at(BEGINNING_MS),
                 store: MemoryStore::new(),
+                folder: None,
                 agent: Scope::everywhere(),
             },
         }
@@ -343,6 +345,12 @@ impl TestHostBuilder {
     /// Sets where the catalog lies.
     pub fn store(mut self, store: MemoryStore) -> Self {
         self.parts.store = store;
+        self
+    }
+
+    /// Keeps the catalog in a folder; the audit trail stays in memory.
+    pub fn state_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.parts.folder = Some(folder.into());
         self
     }
 
@@ -383,14 +391,11 @@ impl TestHostBuilder {
     #[track_caller]
     pub fn build(self) -> TestHost {
         let parts = self.parts;
-        let clock: Arc<dyn Clock> = Arc::new(parts.clock.clone());
-        let catalog: Arc<dyn Catalog> = match DurableCatalog::open(parts.store.clone(), clock) {
-            Ok((catalog, _)) => Arc::new(catalog),
-            Err(error) => panic!("{error}"),
+        let host = match &parts.folder {
+            Some(folder) => self.host.state_dir(folder),
+            None => self.host.catalog(memory_catalog(&parts)),
         };
-        let built = self
-            .host
-            .catalog(catalog)
+        let built = host
             .audit(Arc::clone(&parts.audit))
             .effects(Arc::clone(&parts.effects))
             .approver(Arc::clone(&parts.approver))
@@ -414,6 +419,15 @@ impl fmt::Debug for TestHostBuilder {
         f.debug_struct("TestHostBuilder")
             .field("host", &self.host)
             .finish_non_exhaustive()
+    }
+}
+
+#[track_caller]
+fn memory_catalog(parts: &Parts) -> DurableCatalog {
+    let clock: Arc<dyn Clock> = Arc::new(parts.clock.clone());
+    match DurableCatalog::open(parts.store.clone(), clock) {
+        Ok((catalog, _)) => catalog,
+        Err(error) => panic!("{error}"),
     }
 }
 
