@@ -23,21 +23,27 @@ fn main() -> Outcome<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["one", dir, verb, plugin] => one(dir, verb, plugin),
-        ["many", dir, worker, count] => many(dir, worker, count.parse()?),
+        ["one", way, dir, verb, plugin] => one(&open(way, dir)?, verb, plugin),
+        ["many", way, dir, worker, count] => many(&open(way, dir)?, worker, count.parse()?),
         ["hold", dir] => hold(dir),
-        _ => Err("catalog-worker one DIR VERB PLUGIN | many DIR WORKER COUNT | hold DIR".into()),
+        _ => Err("one WAY DIR VERB PLUGIN | many WAY DIR WORKER COUNT | hold DIR".into()),
     }
 }
 
-/// The clock stands still, so that the same change always writes the same bytes.
-fn open(dir: &str) -> Outcome<DurableCatalog> {
+/// The clock stands still, so that the same change always writes the same bytes. The way
+/// `journal` writes lines beside the smallest catalog, as others do beside a large one.
+fn open(way: &str, dir: &str) -> Outcome<DurableCatalog> {
     let clock = Arc::new(ManualClock::at(1_000));
-    Ok(DurableCatalog::open(FileStore::open(dir)?, clock)?.0)
+    let store = FileStore::open(dir)?;
+    let store = match way {
+        "journal" => store.with_large_from(0),
+        _ => store,
+    };
+    Ok(DurableCatalog::open(store, clock)?.0)
 }
 
-fn one(dir: &str, verb: &str, plugin: &str) -> Outcome<()> {
-    open(dir)?.run(&operation(verb, plugin)?)?;
+fn one(catalog: &DurableCatalog, verb: &str, plugin: &str) -> Outcome<()> {
+    catalog.run(&operation(verb, plugin)?)?;
     println!("acknowledged");
     Ok(())
 }
@@ -89,8 +95,7 @@ fn candidate(name: &str, version: &str) -> Outcome<Candidate> {
 
 /// Makes `count` changes that succeed, and says how many it made: to a plugin of its own, where
 /// all succeed, and to one that fights with those of the other workers for a slot.
-fn many(dir: &str, worker: &str, count: usize) -> Outcome<()> {
-    let catalog = open(dir)?;
+fn many(catalog: &DurableCatalog, worker: &str, count: usize) -> Outcome<()> {
     let (own, rival) = (format!("own-{worker}"), format!("rival-{worker}"));
     let rounds = [
         ("install", &own),

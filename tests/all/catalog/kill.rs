@@ -12,10 +12,17 @@ use keyway_host::store::{CatalogStore, FileStore};
 const CALLS: &str = "openat,read,write,fsync,fdatasync,flock,rename,renameat,renameat2,unlink,\
                      unlinkat,mkdir,mkdirat,statx,newfstatat,fstat,close,ftruncate,fchmod";
 
-fn strace(arguments: &[&str], dir: &Path, verb: &str) -> Output {
+/// Both ways in which a change reaches the disk: the whole file, and a line of the journal.
+const WAYS: [&str; 2] = ["whole", "journal"];
+
+fn strace(arguments: &[&str], way: &str, dir: &Path, verb: &str) -> Output {
     let worker = env!("CARGO_BIN_EXE_catalog-worker");
     let mut command = Command::new("strace");
-    command.arg("-f").args(arguments).arg(worker).args(["one"]);
+    command
+        .arg("-f")
+        .args(arguments)
+        .arg(worker)
+        .args(["one", way]);
     command.arg(dir).args([verb, "target"]).output().unwrap()
 }
 
@@ -31,11 +38,11 @@ fn copied(from: &Path) -> tempfile::TempDir {
 
 /// Runs a verb in a folder to its end.
 #[track_caller]
-fn complete(dir: &Path, verb: &str) {
+fn complete(way: &str, dir: &Path, verb: &str) {
     let worker = env!("CARGO_BIN_EXE_catalog-worker");
     let mut command = Command::new(worker);
     let output = command
-        .arg("one")
+        .args(["one", way])
         .arg(dir)
         .args([verb, "target"])
         .output()
@@ -54,10 +61,11 @@ fn load(dir: &Path) -> CatalogState {
 }
 
 /// How often each call is made, found by running under trace once.
-fn calls(dir: &Path, verb: &str) -> BTreeMap<String, usize> {
+fn calls(way: &str, dir: &Path, verb: &str) -> BTreeMap<String, usize> {
     let log = dir.join("trace");
     let output = strace(
         &["-o", log.to_str().unwrap(), "-e", &format!("trace={CALLS}")],
+        way,
         dir,
         verb,
     );
@@ -107,6 +115,7 @@ fn startup_calls() -> BTreeMap<String, usize> {
 }
 
 struct Case {
+    way: &'static str,
     verb: &'static str,
     before: tempfile::TempDir,
     old: CatalogState,
@@ -114,7 +123,7 @@ struct Case {
 }
 
 /// Each verb with a folder in which it succeeds.
-fn cases() -> Vec<Case> {
+fn cases(way: &'static str) -> Vec<Case> {
     let prepared: [(&str, &[&str]); 6] = [
         ("install", &[]),
         ("disable", &["install"]),
@@ -126,11 +135,12 @@ fn cases() -> Vec<Case> {
     let case = |(verb, steps): (&'static str, &[&str])| {
         let before = super::support::scratch();
         for step in steps {
-            complete(before.path(), step);
+            complete(way, before.path(), step);
         }
         let after = copied(before.path());
-        complete(after.path(), verb);
+        complete(way, after.path(), verb);
         Case {
+            way,
             verb,
             old: load(before.path()),
             new: load(after.path()),
@@ -148,11 +158,12 @@ fn killed(case: &Case, call: &str, n: usize) -> bool {
     let log: PathBuf = dir.path().join("trace");
     let output = strace(
         &["-o", log.to_str().unwrap(), "-e", &inject],
+        case.way,
         dir.path(),
         case.verb,
     );
     let acknowledged = String::from_utf8_lossy(&output.stdout).contains("acknowledged");
-    let what = format!("{} killed in {call} {n}", case.verb);
+    let what = format!("{} ({}) killed in {call} {n}", case.verb, case.way);
     let found = load(dir.path());
     assert!(
         found == case.old || found == case.new,
@@ -169,7 +180,7 @@ fn killed(case: &Case, call: &str, n: usize) -> bool {
     assert_eq!(load(dir.path()), found, "{what}: recovery is idempotent");
     // Whoever comes next can go on.
     if found == case.old {
-        complete(dir.path(), case.verb);
+        complete(case.way, dir.path(), case.verb);
         assert_eq!(load(dir.path()), case.new, "{what}");
     }
     !output.status.success()
@@ -183,8 +194,8 @@ fn s_a2_a_kill_in_any_call_leaves_the_old_catalog_or_the_new_one() {
     }
     let startup = startup_calls();
     let mut kills = 0;
-    for case in cases() {
-        let calls = calls(copied(case.before.path()).path(), case.verb);
+    for case in WAYS.into_iter().flat_map(cases) {
+        let calls = calls(case.way, copied(case.before.path()).path(), case.verb);
         for (call, times) in calls {
             let first = startup.get(&call).copied().unwrap_or(0) + 1;
             for n in first..=times {
@@ -203,7 +214,7 @@ fn s_a2_control_a_kill_while_writing_in_place_leaves_half_a_catalog() {
         println!("skipped: strace is not installed");
         return;
     }
-    let case = cases().remove(1);
+    let case = cases("whole").remove(1);
     let dir = copied(case.before.path());
     let path = dir.path().join("plugins.json");
     let script = r#"old=$(cat "$0"); : > "$0"; printf %s "$old" | dd of="$0" bs=64 status=none"#;

@@ -33,11 +33,20 @@ fn load(dir: &Path) -> CatalogState {
 
 #[test]
 fn s_a6_sixteen_processes_lose_no_change() {
+    for way in ["whole", "journal"] {
+        sixteen_processes(way);
+    }
+}
+
+#[track_caller]
+fn sixteen_processes(way: &str) {
     let dir = super::support::scratch();
     let path = dir.path().to_str().unwrap().to_owned();
     let start = |n: usize| -> Child {
         let (name, count) = (n.to_string(), CHANGES.to_string());
-        worker(&["many", &path, &name, &count]).spawn().unwrap()
+        worker(&["many", way, &path, &name, &count])
+            .spawn()
+            .unwrap()
     };
     let workers: Vec<_> = (0..WORKERS).map(start).collect();
     let mut acknowledged = 0;

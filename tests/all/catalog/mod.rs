@@ -10,6 +10,7 @@ mod clock;
 mod corrupt;
 mod crash;
 mod faults;
+mod journal;
 mod kill;
 mod layout;
 mod lifecycle;

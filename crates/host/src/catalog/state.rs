@@ -114,6 +114,11 @@ impl CatalogState {
         rows.into_iter()
     }
 
+    /// Tells whether two states differ at most in what operations change.
+    pub(crate) fn differs_in_contents_only(&self, other: &Self) -> bool {
+        self.schema_version == other.schema_version && self.other == other.other
+    }
+
     /// Writes the state as the text that files hold, without a final newline.
     ///
     /// # Errors

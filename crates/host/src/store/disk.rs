@@ -3,13 +3,24 @@
 
 use std::any::Any;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::hash::{Hash as _, Hasher as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::Path;
 
 /// One thing that a store asks of a disk.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum DiskOp<'a> {
+    /// Cuts a regular file to a length, writes behind that, and waits until the bytes are
+    /// durable.
+    Append {
+        /// The file; it must exist.
+        path: &'a Path,
+        /// The length to cut it to.
+        at: u64,
+        /// What comes behind.
+        bytes: &'a [u8],
+    },
     /// Makes a folder that only its owner can enter, with its parents; fine where there is one.
     CreateDir(&'a Path),
     /// Waits for the lock that this file stands for, and holds it until the reply is dropped.
@@ -32,6 +43,8 @@ pub enum DiskOp<'a> {
         /// Whether a file of that name may be replaced.
         replace: bool,
     },
+    /// Returns a number that differs when the file does, by its metadata.
+    Stamp(&'a Path),
     /// Waits until the names in a folder are durable.
     SyncDir(&'a Path),
     /// Writes a new file, readable by its owner only, and waits until its bytes are durable.
@@ -61,6 +74,8 @@ pub enum DiskReply {
     Held(Box<dyn Any + Send>),
     /// There is no such file.
     Missing,
+    /// What the metadata say; never zero.
+    Stamped(u64),
     /// The file has more bytes than were asked for.
     TooLarge(u64),
     /// The file cannot be trusted, and is not touched.
@@ -84,11 +99,13 @@ pub struct RealDisk;
 impl Disk for RealDisk {
     fn perform(&self, op: DiskOp<'_>) -> io::Result<DiskReply> {
         match op {
+            DiskOp::Append { path, at, bytes } => append(path, at, bytes),
             DiskOp::CreateDir(path) => create_dir(path),
             DiskOp::Lock(path) => lock(path),
             DiskOp::Read { path, limit } => read(path, limit),
             DiskOp::Remove(path) => remove(path),
             DiskOp::Rename { from, to, replace } => rename(from, to, replace),
+            DiskOp::Stamp(path) => stamp(path),
             DiskOp::SyncDir(path) => sync_dir(path),
             DiskOp::Write { path, bytes } => write(path, bytes),
         }
@@ -204,6 +221,42 @@ fn ownership(metadata: &fs::Metadata) -> Result<Option<&'static str>, String> {
 #[cfg(not(unix))]
 fn ownership(_: &fs::Metadata) -> Result<Option<&'static str>, String> {
     Ok(None)
+}
+
+fn append(path: &Path, at: u64, bytes: &[u8]) -> io::Result<DiskReply> {
+    let mut options = OpenOptions::new();
+    options.write(true);
+    private(&mut options);
+    let mut file = options.open(path)?;
+    file.set_len(at)?;
+    file.seek(io::SeekFrom::End(0))?;
+    file.write_all(bytes)?;
+    file.sync_data()?;
+    Ok(DiskReply::Done)
+}
+
+fn stamp(path: &Path) -> io::Result<DiskReply> {
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(DiskReply::Missing),
+        Err(error) => return Err(error),
+    };
+    let mut hasher = std::hash::DefaultHasher::new();
+    metadata.len().hash(&mut hasher);
+    metadata.modified()?.hash(&mut hasher);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        (
+            metadata.dev(),
+            metadata.ino(),
+            metadata.mode(),
+            metadata.uid(),
+        )
+            .hash(&mut hasher);
+        (metadata.ctime(), metadata.ctime_nsec()).hash(&mut hasher);
+    }
+    Ok(DiskReply::Stamped(hasher.finish().max(1)))
 }
 
 fn remove(path: &Path) -> io::Result<DiskReply> {

@@ -1,22 +1,30 @@
-//! The catalog in one file of the state folder.
+//! The catalog in one file of the state folder, and a journal beside it where it is large.
 //!
-//! A commit writes a temporary file beside it, waits until its bytes are durable, renames it
-//! into place and waits until the name is durable. Whoever writes holds the lock of the state
-//! folder; readers hold nothing, because a rename shows them the old file or the new one.
+//! A commit writes a temporary file beside the catalog, waits until its bytes are durable,
+//! renames it into place and waits until the name is durable. In a large catalog it appends one
+//! line to the journal instead, now and then writes the file anew, and the file alone is always
+//! a whole catalog of some revision. Whoever writes holds the lock of the state folder; readers
+//! hold nothing, because a rename shows them the old file or the new one.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::disk::{Disk, DiskOp, DiskReply, RealDisk};
-use super::format::{self, Flaw};
+use super::content::{self, Content, Known};
+use super::disk::{Disk, RealDisk};
+use super::folder::Folder;
+use super::format;
+use super::journal::{self, Delta};
 use super::{CatalogStore, Loaded, StoreError};
 use crate::catalog::{CatalogEvent, CatalogState};
 use crate::limits::Limits;
 
-/// Copies of damaged catalogs that are kept at most; beyond that a human has to look first.
-const DAMAGED_MAX: usize = 100;
+/// Bytes of a journal after which the catalog is written anew.
+const JOURNAL_MAX: usize = 1024 * 1024;
 
 /// A store that keeps the catalog in `plugins.json` of a state folder.
+///
+/// Beyond 1 MiB changes go to `plugins.journal` first, and `plugins.json` follows after at most
+/// 1 MiB of them; take both, or the lock, to copy a catalog.
 ///
 /// ```
 /// use keyway_host::store::{CatalogStore, FileStore};
@@ -26,26 +34,14 @@ const DAMAGED_MAX: usize = 100;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct FileStore {
-    dir: PathBuf,
-    path: PathBuf,
-    limit: u64,
-    disk: Arc<dyn Disk>,
+    folder: Folder,
     known: Mutex<Option<Known>>,
-}
-
-/// What the file held when it was last read or written.
-struct Known {
-    bytes: Vec<u8>,
-    /// What the bytes say, mended.
-    state: Arc<CatalogState>,
-    /// What was mended.
-    events: Vec<CatalogEvent>,
 }
 
 impl std::fmt::Debug for FileStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("FileStore")
-            .field("path", &self.path)
+            .field("path", &self.folder.snapshot)
             .finish_non_exhaustive()
     }
 }
@@ -70,291 +66,43 @@ impl FileStore {
         limits: &Limits,
         disk: Arc<dyn Disk>,
     ) -> Result<Self, StoreError> {
-        let dir = dir.into();
         let store = Self {
-            path: dir.join("plugins.json"),
-            dir,
-            limit: limits.catalog_bytes,
-            disk,
+            folder: Folder::new(dir.into(), limits.catalog_bytes, disk),
             known: Mutex::new(None),
         };
-        store.clear_leftovers()?;
+        store.folder.clear_leftovers()?;
         Ok(store)
+    }
+
+    /// Counts a catalog as large from so many bytes on.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_large_from(mut self, bytes: usize) -> Self {
+        self.folder = self.folder.with_large_from(bytes);
+        self
     }
 
     /// Returns the path of the catalog file.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    fn temporary(&self) -> PathBuf {
-        self.dir.join("plugins.json.tmp")
-    }
-
-    /// Only the holder of the lock writes, so a temporary file seen under the lock is nobody's.
-    fn clear_leftovers(&self) -> Result<(), StoreError> {
-        let temporary = self.temporary();
-        if let DiskReply::Missing = self.read("look for leftovers", &temporary)? {
-            return Ok(());
-        }
-        // Where the folder cannot be written the catalog can still be read.
-        let Ok(_lock) = self.lock() else {
-            return Ok(());
-        };
-        self.ask("remove", &temporary, DiskOp::Remove(&temporary))?;
-        Ok(())
-    }
-
-    fn ask(
-        &self,
-        action: &'static str,
-        path: &Path,
-        op: DiskOp<'_>,
-    ) -> Result<DiskReply, StoreError> {
-        let reply = self.disk.perform(op);
-        reply.map_err(|source| StoreError::io(action, path, source))
-    }
-
-    fn read(&self, action: &'static str, path: &Path) -> Result<DiskReply, StoreError> {
-        let limit = self.limit;
-        self.ask(action, path, DiskOp::Read { path, limit })
-    }
-
-    fn lock_for_writing(&self) -> Result<DiskReply, StoreError> {
-        self.ask("create", &self.dir, DiskOp::CreateDir(&self.dir))?;
-        self.lock()
-    }
-
-    fn lock(&self) -> Result<DiskReply, StoreError> {
-        let path = self.dir.join("plugins.lock");
-        self.ask("lock", &path, DiskOp::Lock(&path))
+        &self.folder.snapshot
     }
 
     fn known(&self) -> MutexGuard<'_, Option<Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn unsafe_file(&self, reason: String) -> StoreError {
-        StoreError::Unsafe {
-            path: self.path.clone(),
-            reason,
-        }
-    }
-
-    fn damaged(&self, reason: String) -> StoreError {
-        StoreError::Damaged {
-            path: self.path.clone(),
-            reason,
-        }
-    }
-
-    /// Reads the file and remembers it.
-    fn reload(&self, known: &mut Option<Known>) -> Result<Content, StoreError> {
-        match self.read("read", &self.path)? {
-            DiskReply::Missing => {
-                *known = None;
-                Ok(Content::Missing)
-            }
-            DiskReply::Found { bytes, shared } => self.parse(known, bytes, shared),
-            DiskReply::TooLarge(bytes) => {
-                let limit = self.limit;
-                let reason = format!("unexpected {bytes} bytes, expected at most {limit}");
-                Ok(Content::Flawed(reason))
-            }
-            DiskReply::Unsafe(reason) => Err(self.unsafe_file(reason)),
-            DiskReply::Done | DiskReply::Held(_) => Err(self.unsafe_file("no answer".to_owned())),
-        }
-    }
-
-    fn parse(
-        &self,
-        known: &mut Option<Known>,
-        bytes: Vec<u8>,
-        shared: Option<&'static str>,
-    ) -> Result<Content, StoreError> {
-        let was_known = known.is_some();
-        if let Some(known) = known
-            && known.bytes == bytes
-        {
-            return Ok(Content::Intact {
-                shared,
-                moved: false,
-            });
-        }
-        match format::parse(&bytes) {
-            Ok(mut state) => {
-                let events = state.repair();
-                let state = Arc::new(state);
-                *known = Some(Known {
-                    bytes,
-                    state,
-                    events,
-                });
-                Ok(Content::Intact {
-                    shared,
-                    moved: was_known,
-                })
-            }
-            Err(Flaw::Newer(found)) => Err(StoreError::SchemaNewer {
-                path: self.path.clone(),
-                found,
-            }),
-            Err(Flaw::Damaged(reason)) => Ok(Content::Flawed(reason)),
-        }
-    }
-
-    /// Deals with a damaged file so that the host can start: with the file out of the way, or
-    /// with a catalog that cannot be changed until somebody takes it out of the way.
-    fn quarantine(&self, known: &mut Option<Known>, reason: &str) -> Vec<CatalogEvent> {
-        self.put_aside(known).unwrap_or_else(|error| {
-            *known = None;
-            let path = self.path.display();
-            let message = format!("{path} is damaged ({reason}) and stays where it is: {error}");
-            vec![CatalogEvent::warning("CATALOG_DAMAGED", None, message)]
-        })
-    }
-
-    /// Moves a damaged file aside, so that nothing of it is lost.
-    fn put_aside(&self, known: &mut Option<Known>) -> Result<Vec<CatalogEvent>, StoreError> {
-        let _lock = self.lock()?;
-        // Somebody may have mended it before the lock was ours.
-        let Content::Flawed(reason) = self.reload(known)? else {
-            return Ok(Vec::new());
-        };
-        *known = None;
-        for n in 1..=DAMAGED_MAX {
-            let aside = self.dir.join(format!("plugins.json.damaged-{n}"));
-            let rename = DiskOp::Rename {
-                from: &self.path,
-                to: &aside,
-                replace: false,
-            };
-            match self.disk.perform(rename) {
-                Ok(_) => {
-                    self.ask("sync", &self.dir, DiskOp::SyncDir(&self.dir))?;
-                    let path = self.path.display();
-                    let message = format!(
-                        "{path} is damaged ({reason}); it is kept as {}",
-                        aside.display()
-                    );
-                    return Ok(vec![CatalogEvent::warning(
-                        "CATALOG_DAMAGED",
-                        None,
-                        message,
-                    )]);
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(source) => return Err(StoreError::io("put aside", &self.path, source)),
-            }
-        }
-        Err(self.damaged(reason))
-    }
-
-    /// Replaces a file that others can change by a copy that they cannot.
-    fn take_over(
-        &self,
-        known: &mut Option<Known>,
-        why: &'static str,
-    ) -> Result<Vec<CatalogEvent>, StoreError> {
-        let _lock = self.lock()?;
-        self.reload(known)?;
-        if let Some(Known { bytes, .. }) = known {
-            self.replace(bytes)?;
-            self.make_durable()?;
-        }
-        let message = format!("{} was replaced by a copy: {why}", self.path.display());
-        Ok(vec![CatalogEvent::warning("CATALOG_SHARED", None, message)])
-    }
-
-    fn encode(&self, state: &CatalogState) -> Result<Vec<u8>, StoreError> {
-        let bytes = format::write(state)?;
-        let (size, limit) = (bytes.len() as u64, self.limit);
-        if size > limit {
-            return Err(StoreError::TooLarge { bytes: size, limit });
-        }
-        Ok(bytes)
-    }
-
-    /// Makes this the stored catalog. On failure it is the one before.
-    fn put(
-        &self,
-        known: &mut Option<Known>,
-        bytes: Vec<u8>,
-        state: Arc<CatalogState>,
-    ) -> Result<(), StoreError> {
-        self.replace(&bytes)?;
-        if let Err(error) = self.make_durable() {
-            return Err(self.roll_back(known, error));
-        }
-        *known = Some(Known {
-            bytes,
-            state,
-            events: Vec::new(),
-        });
-        Ok(())
-    }
-
-    /// Writes beside the file and renames over it. On failure the old file is in place.
-    fn replace(&self, bytes: &[u8]) -> Result<(), StoreError> {
-        let temporary = self.temporary();
-        self.ask("remove", &temporary, DiskOp::Remove(&temporary))?;
-        let write = DiskOp::Write {
-            path: &temporary,
-            bytes,
-        };
-        let rename = DiskOp::Rename {
-            from: &temporary,
-            to: &self.path,
-            replace: true,
-        };
-        let placed = self
-            .ask("write", &temporary, write)
-            .and_then(|_| self.ask("rename", &temporary, rename));
-        if let Err(error) = placed {
-            // What cannot be removed now is cleared away by the next commit.
-            let _ = self.disk.perform(DiskOp::Remove(&temporary));
-            return Err(error);
-        }
-        Ok(())
-    }
-
-    fn make_durable(&self) -> Result<(), StoreError> {
-        self.ask("sync", &self.dir, DiskOp::SyncDir(&self.dir))?;
-        Ok(())
-    }
-
-    /// Puts the old content back after the new name could not be made durable. A failed sync is
-    /// never tried again: what it lost is unknown.
-    fn roll_back(&self, known: &mut Option<Known>, error: StoreError) -> StoreError {
-        let restored = match known {
-            Some(Known { bytes, .. }) => self.replace(bytes),
-            None => self
-                .ask("remove", &self.path, DiskOp::Remove(&self.path))
-                .map(|_| ()),
-        };
-        match restored {
-            Ok(()) => error,
-            Err(_) => {
-                *known = None;
-                StoreError::Unsettled {
-                    path: self.path.clone(),
-                }
-            }
-        }
-    }
-
-    /// Finds out whether the file still holds what the change was made on.
+    /// Finds out whether the files still hold what the change was made on.
     fn check_base(
         &self,
         known: &mut Option<Known>,
         expected_revision: u64,
     ) -> Result<(), StoreError> {
         // An edit by hand leaves the revision as it was, and must not be lost either.
-        let (found, moved) = match self.reload(known)? {
+        let (found, moved) = match content::reload(&self.folder, known)? {
             Content::Missing => (0, false),
-            Content::Intact { moved, .. } => (revision(known.as_ref()), moved),
-            Content::Flawed(reason) => return Err(self.damaged(reason)),
+            Content::Intact { moved, .. } => (stored(known.as_ref()).revision(), moved),
+            Content::Flawed(reason) => return Err(self.folder.damaged(reason)),
         };
         if found == expected_revision && !moved {
             return Ok(());
@@ -364,49 +112,252 @@ impl FileStore {
             found,
         })
     }
+
+    /// Makes this the stored catalog. On failure it is the one before.
+    fn put(&self, known: &mut Option<Known>, next: &Arc<CatalogState>) -> Result<(), StoreError> {
+        let delta = known.as_ref().and_then(|known| self.delta(known, next));
+        match (delta, &mut *known) {
+            (Some(delta), Some(at)) => {
+                let outcome = self.put_line(at, &delta, next);
+                self.settled(known, outcome)?;
+            }
+            _ => self.put_whole(known, next)?,
+        }
+        // The lock is held, so nobody else wrote since.
+        if let Some(known) = known {
+            let large = self.folder.is_large(known.bytes.len());
+            known.stamps = self.folder.stamps().filter(|_| large);
+        }
+        Ok(())
+    }
+
+    /// Returns the line that says the change, where a line shall say it.
+    fn delta(&self, known: &Known, next: &CatalogState) -> Option<Delta> {
+        let is_due = known.whole >= JOURNAL_MAX;
+        // What was mended is in no file yet, so a difference to it would say too little.
+        let is_faithful = known.events.is_empty();
+        let is_large = self.folder.is_large(known.bytes.len());
+        // The catalog is never larger than both files, so this much is within the limit.
+        let fits = self
+            .folder
+            .check_size(known.bytes.len() + 2 * JOURNAL_MAX)
+            .is_ok();
+        (is_large && fits && !is_due && is_faithful)
+            .then(|| Delta::between(&known.state, next))
+            .flatten()
+    }
+
+    fn put_line(
+        &self,
+        known: &mut Known,
+        delta: &Delta,
+        next: &Arc<CatalogState>,
+    ) -> Result<(), Undone> {
+        let line = journal::line(delta)?;
+        if known.whole == 0 {
+            let text = [journal::header(known.base)?, line].concat();
+            self.begin_journal(&text)?;
+            known.journal = text;
+        } else {
+            self.append(known.whole as u64, &line)?;
+            known.journal.truncate(known.whole);
+            known.journal.extend(line);
+        }
+        known.whole = known.journal.len();
+        known.state = Arc::clone(next);
+        Ok(())
+    }
+
+    fn begin_journal(&self, text: &[u8]) -> Result<(), Undone> {
+        let journal = &self.folder.journal;
+        self.folder.replace(journal, text)?;
+        let synced = self.folder.sync();
+        synced.map_err(|error| Undone::after(error, self.folder.remove(journal).is_ok()))
+    }
+
+    fn append(&self, at: u64, line: &[u8]) -> Result<(), Undone> {
+        let journal = &self.folder.journal;
+        let appended = self.folder.append(journal, at, line);
+        appended.map_err(|error| Undone::after(error, self.folder.append(journal, at, &[]).is_ok()))
+    }
+
+    fn put_whole(
+        &self,
+        known: &mut Option<Known>,
+        next: &Arc<CatalogState>,
+    ) -> Result<(), StoreError> {
+        let bytes = format::write(next)?;
+        self.folder.check_size(bytes.len())?;
+        let journal = &self.folder.journal;
+        match known {
+            None => self.folder.remove(journal)?,
+            Some(known) if known.is_cut_short => drop(self.folder.put_aside(journal)?),
+            Some(_) => {}
+        }
+        let outcome = self.replace(known.as_ref(), &bytes);
+        self.settled(known, outcome)?;
+        // From here on the journal is of an older file, which every reader notices.
+        let _ = self.folder.remove(journal);
+        *known = Some(Known::fresh(bytes, Arc::clone(next)));
+        Ok(())
+    }
+
+    /// Replaces the file, and puts the old one back where the new name could not be made
+    /// durable. A failed sync is never tried again: what it lost is unknown.
+    fn replace(&self, known: Option<&Known>, bytes: &[u8]) -> Result<(), Undone> {
+        let path = &self.folder.snapshot;
+        self.folder.replace(path, bytes)?;
+        self.folder.sync().map_err(|error| {
+            let back = match known {
+                Some(known) => self.folder.replace(path, &known.bytes),
+                None => self.folder.remove(path),
+            };
+            Undone::after(error, back.is_ok())
+        })
+    }
+
+    fn settled(
+        &self,
+        known: &mut Option<Known>,
+        outcome: Result<(), Undone>,
+    ) -> Result<(), StoreError> {
+        match outcome {
+            Ok(()) => Ok(()),
+            Err(Undone::Whole(error)) => {
+                if let Some(known) = known {
+                    known.stamps = None;
+                }
+                Err(error)
+            }
+            Err(Undone::InDoubt) => {
+                *known = None;
+                let path = self.folder.snapshot.clone();
+                Err(StoreError::Unsettled { path })
+            }
+        }
+    }
+}
+
+/// How a failed write was undone.
+enum Undone {
+    /// The old content is in place.
+    Whole(StoreError),
+    /// Not even that is known.
+    InDoubt,
+}
+
+impl Undone {
+    fn after(error: StoreError, is_undone: bool) -> Self {
+        if is_undone {
+            Self::Whole(error)
+        } else {
+            Self::InDoubt
+        }
+    }
+}
+
+impl From<StoreError> for Undone {
+    fn from(error: StoreError) -> Self {
+        Self::Whole(error)
+    }
 }
 
 fn stored(known: Option<&Known>) -> Arc<CatalogState> {
     known.map_or_else(Arc::default, |known| Arc::clone(&known.state))
 }
 
-fn revision(known: Option<&Known>) -> u64 {
-    known.map_or(0, |known| known.state.revision())
-}
+/// Dealing with files that are not as they should be.
+impl FileStore {
+    /// Deals with a damaged file so that the host can start: with the file out of the way, or
+    /// with a catalog that cannot be changed until somebody takes it out of the way.
+    fn quarantine(&self, known: &mut Option<Known>, reason: &str) -> Vec<CatalogEvent> {
+        self.put_aside(known).unwrap_or_else(|error| {
+            *known = None;
+            let path = self.path().display();
+            let message = format!("{path} is damaged ({reason}) and stays where it is: {error}");
+            vec![CatalogEvent::warning("CATALOG_DAMAGED", None, message)]
+        })
+    }
 
-/// What the file turned out to hold; intact content is in `known`.
-enum Content {
-    Flawed(String),
-    Intact {
-        /// Why somebody else could change the file.
-        shared: Option<&'static str>,
-        /// Whether it is not what it was when it was last read or written.
-        moved: bool,
-    },
-    Missing,
+    /// Moves a damaged file aside, so that nothing of it is lost. Its journal continues it and
+    /// nothing else, so that goes the same way.
+    fn put_aside(&self, known: &mut Option<Known>) -> Result<Vec<CatalogEvent>, StoreError> {
+        let _lock = self.folder.lock()?;
+        // Somebody may have mended it before the lock was ours.
+        let Content::Flawed(reason) = content::reload(&self.folder, known)? else {
+            return Ok(Vec::new());
+        };
+        *known = None;
+        let aside = self.folder.put_aside(&self.folder.snapshot)?;
+        self.folder.put_aside(&self.folder.journal)?;
+        let aside = aside.unwrap_or_default();
+        let (path, aside) = (self.path().display(), aside.display());
+        let message = format!("{path} is damaged ({reason}); it is kept as {aside}");
+        Ok(vec![CatalogEvent::warning(
+            "CATALOG_DAMAGED",
+            None,
+            message,
+        )])
+    }
+
+    fn replaced_by_copy(&self, why: &str) -> CatalogEvent {
+        let message = format!("{} was replaced by a copy: {why}", self.path().display());
+        CatalogEvent::warning("CATALOG_SHARED", None, message)
+    }
+
+    /// Replaces files that others can change by a copy that they cannot.
+    fn copy(&self, known: &mut Option<Known>) -> Result<(), StoreError> {
+        let _lock = self.folder.lock()?;
+        content::reload(&self.folder, known)?;
+        if let Some(known) = known {
+            let path = &self.folder.snapshot;
+            self.folder.replace(path, &known.bytes)?;
+            self.folder.sync()?;
+        }
+        Ok(())
+    }
+
+    /// Writes down what can be read where a journal is damaged, and puts the journal aside.
+    fn cut(&self, known: &mut Option<Known>) -> Result<(), StoreError> {
+        let _lock = self.folder.lock()?;
+        content::reload(&self.folder, known)?;
+        if let Some(before) = known
+            && before.is_cut_short
+        {
+            let state = Arc::clone(&before.state);
+            self.put_whole(known, &state)?;
+        }
+        Ok(())
+    }
 }
 
 impl CatalogStore for FileStore {
     fn load(&self) -> Result<Loaded, StoreError> {
         let mut known = self.known();
-        let mut events = match self.reload(&mut known)? {
-            Content::Flawed(reason) => self.quarantine(&mut known, &reason),
-            Content::Intact {
-                shared: Some(why), ..
-            } => self.take_over(&mut known, why)?,
-            Content::Intact { shared: None, .. } | Content::Missing => Vec::new(),
-        };
-        events.extend(known.iter().flat_map(|known| known.events.clone()));
+        let mut events = Vec::new();
+        match content::reload(&self.folder, &mut known)? {
+            Content::Flawed(reason) => events.extend(self.quarantine(&mut known, &reason)),
+            Content::Intact { shared, .. } => {
+                if let Some(why) = shared {
+                    self.copy(&mut known)?;
+                    events.push(self.replaced_by_copy(why));
+                }
+                events.extend(known.iter().flat_map(|known| known.events.clone()));
+                if known.as_ref().is_some_and(|known| known.is_cut_short) {
+                    self.cut(&mut known)?;
+                }
+            }
+            Content::Missing => {}
+        }
         let state = CatalogState::clone(&stored(known.as_ref()));
         Ok(Loaded { state, events })
     }
 
     fn commit(&self, expected_revision: u64, next: &Arc<CatalogState>) -> Result<(), StoreError> {
-        let bytes = self.encode(next)?;
         let mut known = self.known();
-        let _lock = self.lock_for_writing()?;
+        let _lock = self.folder.lock_for_writing()?;
         self.check_base(&mut known, expected_revision)?;
-        self.put(&mut known, bytes, Arc::clone(next))
+        self.put(&mut known, next)
     }
 
     fn transact(
@@ -414,15 +365,13 @@ impl CatalogStore for FileStore {
         change: &mut dyn FnMut(&Arc<CatalogState>) -> Option<Arc<CatalogState>>,
     ) -> Result<(), StoreError> {
         let mut known = self.known();
-        let _lock = self.lock_for_writing()?;
-        let state = match self.reload(&mut known)? {
-            Content::Flawed(reason) => return Err(self.damaged(reason)),
-            Content::Missing | Content::Intact { .. } => stored(known.as_ref()),
-        };
-        let Some(next) = change(&state) else {
-            return Ok(());
-        };
-        let bytes = self.encode(&next)?;
-        self.put(&mut known, bytes, next)
+        let _lock = self.folder.lock_for_writing()?;
+        if let Content::Flawed(reason) = content::reload(&self.folder, &mut known)? {
+            return Err(self.folder.damaged(reason));
+        }
+        match change(&stored(known.as_ref())) {
+            Some(next) => self.put(&mut known, &next),
+            None => Ok(()),
+        }
     }
 }

@@ -1,10 +1,13 @@
 //! Where a catalog is kept. A commit is durable when it returns `Ok`, and did not happen otherwise.
 
+mod content;
 #[doc(hidden)]
 pub mod disk;
 mod error;
 mod file;
+mod folder;
 mod format;
+mod journal;
 mod memory;
 
 pub use error::StoreError;
