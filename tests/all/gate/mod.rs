@@ -1,1 +1,4 @@
 //! Behaviour of: gate.
+
+mod boot;
+mod matrix;
