@@ -127,9 +127,21 @@ fn a_dangling_slot_is_freed_and_said() {
     let dangling = EXAMPLE.replace("\"llm\": \"grok-llm\"", "\"llm\": \"gone-llm\"");
     let mut state: CatalogState = serde_json::from_str(&dangling).unwrap();
     let events = state.repair();
-    let codes: Vec<_> = events.iter().map(|event| event.code).collect();
-    assert_eq!(codes, ["SLOT_REPAIRED", "ENTRY_REPAIRED"]);
+    let said: Vec<_> = events.iter().map(|event| event.message.as_str()).collect();
+    assert_eq!(
+        said,
+        [
+            "slot llm was assigned to gone-llm, which cannot hold it",
+            "slot llm was not assigned; grok-llm is enabled for it",
+        ]
+    );
+    assert!(events.iter().all(|event| event.code == "SLOT_REPAIRED"));
     assert_eq!(state.repair(), [], "once");
+    assert_eq!(
+        state.to_json().unwrap(),
+        EXAMPLE,
+        "as it was before the damage"
+    );
 }
 
 #[test]
@@ -142,4 +154,24 @@ fn a_forged_state_is_cut_down_to_what_the_rules_allow() {
     let events = state.repair();
     assert_eq!(events.len(), 3);
     assert!(state.entries.values().all(|entry| !entry.enabled));
+}
+
+#[test]
+fn of_two_enabled_for_one_slot_the_higher_keeps_it() {
+    let mut desk = Desk::with(&[plugin("user-llm").slot("llm")]);
+    desk.run(&plugin("core-llm").slot("llm").builtin().install());
+    let mut forged: Value = serde_json::to_value(&desk.state).unwrap();
+    forged["entries"]["core-llm"]["enabled"] = true.into();
+    for assignments in [
+        serde_json::json!({}),
+        serde_json::json!({ "llm": "user-llm" }),
+    ] {
+        forged["slotAssignments"] = assignments;
+        let mut state: CatalogState = serde_json::from_value(forged.clone()).unwrap();
+        assert_ne!(state.repair(), []);
+        let enabled: Vec<_> = state.listed().filter(|(_, entry)| entry.enabled).collect();
+        assert_eq!(enabled.len(), 1);
+        assert_eq!(enabled[0].0.as_str(), "user-llm");
+        assert_eq!(state.repair(), [], "once");
+    }
 }

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use keyway_host::catalog::{Approval, Authority, Candidate, Operation};
 use keyway_host::digest::Digest;
+use keyway_host::rank::Trust;
 use keyway_plugin_api::{Slot, ToolName};
 use serde_json::json;
 
@@ -309,5 +310,32 @@ fn s_d5_the_definitions_of_a_new_version_are_compared_too() {
     assert_eq!(
         entry.keyway.pending_update.as_ref().unwrap().diff,
         ["~ tool search: another definition"]
+    );
+}
+
+#[test]
+fn denying_changed_definitions_denies_the_plugin() {
+    let mut desk = approved();
+    desk.run(&pin(&[("search", "one")]));
+    desk.run(&pin(&[("search", "two")]));
+    desk.run(&deny("tools", &[]));
+    assert_eq!(desk.authority("tools"), Authority::Denied);
+}
+
+#[test]
+fn a_builtin_updates_freely_and_only_from_a_builtin_source() {
+    let core = plugin("core").runs().trusted_as(Trust::Builtin);
+    let wider = core.clone().version("1.1.0").tools(&["more"]);
+    let mut desk = Desk::with(&[]);
+    desk.run(&core.install());
+    desk.run(&wider.reload());
+    assert_eq!(desk.entry("core").manifest.version.to_string(), "1.1.0");
+    let foreign = wider.version("1.2.0").trusted_as(Trust::Community);
+    desk.run(&foreign.reload());
+    let entry = desk.entry("core");
+    assert_eq!(entry.manifest.version.to_string(), "1.1.0");
+    assert_eq!(
+        entry.keyway.pending_update.as_ref().unwrap().diff,
+        ["! trust: builtin -> community"]
     );
 }

@@ -8,14 +8,15 @@ use super::record::Authority;
 use super::state::{CatalogEntry, CatalogState};
 
 impl CatalogState {
-    /// Takes away what the rules do not allow, never adds anything, and says what it did. A
-    /// state that operations made is left alone.
+    /// Takes away what the rules do not allow, gives a free slot to who is enabled for it, and
+    /// says what it did. A state that operations made is left alone.
     #[must_use]
     pub fn repair(&mut self) -> Vec<CatalogEvent> {
         let mut events = Vec::new();
         self.end_the_revoked(&mut events);
         self.stop_the_unauthorised(&mut events);
         self.free_dangling_slots(&mut events);
+        self.fill_claimed_slots(&mut events);
         self.stop_the_slotless(&mut events);
         self.stop_the_needy(&mut events);
         events
@@ -54,6 +55,23 @@ impl CatalogState {
         }
     }
 
+    /// Of several claimants the one that would win a contest gets it.
+    fn fill_claimed_slots(&mut self, events: &mut Vec<CatalogEvent>) {
+        for slot in Slot::ALL.into_iter().filter(|slot| slot.is_exclusive()) {
+            let claims = self
+                .entries
+                .iter()
+                .filter(|(id, _)| self.may_hold(slot, id));
+            let winner = claims.min_by_key(|(id, entry)| (entry.precedence, *id));
+            let winner = winner.map(|(id, _)| id.clone());
+            if let (None, Some(id)) = (self.occupant(slot), winner) {
+                let message = format!("slot {slot} was not assigned; {id} is enabled for it");
+                events.push(CatalogEvent::warning("SLOT_REPAIRED", Some(&id), message));
+                self.slot_assignments.insert(slot, id);
+            }
+        }
+    }
+
     fn may_hold(&self, slot: Slot, id: &PluginId) -> bool {
         let entry = self.entry(id);
         entry.is_some_and(|entry| entry.enabled && entry.exclusive_slot() == Some(slot))
@@ -65,7 +83,7 @@ impl CatalogState {
             entry.enabled && slot.is_some_and(|slot| self.occupant(slot) != Some(id))
         };
         for id in self.where_entry(is_slotless) {
-            self.switch_off(&id, events, "its slot was not assigned to it");
+            self.switch_off(&id, events, "another plugin holds its slot");
         }
     }
 

@@ -23,7 +23,7 @@ const JOURNAL_MAX: usize = 1024 * 1024;
 
 /// A store that keeps the catalog in `plugins.json` of a state folder.
 ///
-/// Beyond 1 MiB changes go to `plugins.journal` first, and `plugins.json` follows after at most
+/// Beyond 256 KiB changes go to `plugins.journal` first, and `plugins.json` follows after at most
 /// 1 MiB of them; take both, or the lock, to copy a catalog.
 ///
 /// ```

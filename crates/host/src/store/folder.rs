@@ -20,7 +20,7 @@ pub(super) struct Folder {
 }
 
 /// Bytes from which a catalog is large: beyond that writing it anew costs more than a line.
-const LARGE_FROM: usize = 1024 * 1024;
+const LARGE_FROM: usize = 256 * 1024;
 
 impl Folder {
     pub(super) fn new(dir: PathBuf, limit: u64, disk: Arc<dyn Disk>) -> Self {

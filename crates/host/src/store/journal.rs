@@ -51,17 +51,8 @@ impl Delta {
         if !old.differs_in_contents_only(new) {
             return None;
         }
-        let gone = old
-            .entries
-            .keys()
-            .filter(|id| !new.entries.contains_key(*id));
-        let changed = new.entries.iter().filter(|(id, entry)| {
-            let before = old.entries.get(*id);
-            before.is_none_or(|before| !Arc::ptr_eq(before, entry) && before != *entry)
-        });
-        let changed = changed.map(|(id, entry)| (id.clone(), Some(Arc::clone(entry))));
         Some(Self {
-            entries: gone.map(|id| (id.clone(), None)).chain(changed).collect(),
+            entries: changed_entries(old, new),
             slot_assignments: new.slot_assignments.clone(),
             last_modified_ms: new.last_modified_ms,
             keyway: new.keyway.clone(),
@@ -79,6 +70,28 @@ impl Delta {
         state.last_modified_ms = self.last_modified_ms;
         state.keyway = self.keyway;
     }
+}
+
+/// Walks both catalogs side by side. Revisions share their entries, so most are told to be the
+/// same without looking into them.
+fn changed_entries(
+    old: &CatalogState,
+    new: &CatalogState,
+) -> BTreeMap<PluginId, Option<Arc<CatalogEntry>>> {
+    let mut changed = BTreeMap::new();
+    let mut before = old.entries.iter().peekable();
+    for (id, entry) in &new.entries {
+        while let Some((gone, _)) = before.next_if(|(old, _)| *old < id) {
+            changed.insert(gone.clone(), None);
+        }
+        let same = before.next_if(|(old, _)| *old == id);
+        let is_same = |old: &Arc<CatalogEntry>| Arc::ptr_eq(old, entry) || old == entry;
+        if !same.is_some_and(|(_, old)| is_same(old)) {
+            changed.insert(id.clone(), Some(Arc::clone(entry)));
+        }
+    }
+    changed.extend(before.map(|(gone, _)| (gone.clone(), None)));
+    changed
 }
 
 /// Writes the line that begins a journal.

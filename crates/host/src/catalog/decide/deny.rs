@@ -38,7 +38,8 @@ pub(super) fn deny(
     tags: &BTreeSet<String>,
 ) -> Result<String, CatalogError> {
     let entry = draft.usable(plugin)?;
-    if tags.is_empty() && entry.keyway.pending_update.is_some() {
+    let goes_on = entry.keyway.authority == Authority::Approved;
+    if tags.is_empty() && goes_on && entry.keyway.pending_update.is_some() {
         return Ok(deny_update(draft, plugin));
     }
     if tags.is_empty() {

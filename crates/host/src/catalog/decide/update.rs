@@ -119,7 +119,9 @@ fn replace(
     let record = &entry.keyway;
     let diff = diff::lines(entry, candidate);
     let never_approved = record.authority != Authority::Approved;
-    let is_free = record.trust == Trust::Builtin || diff.is_empty();
+    // A builtin stays free of questions only as long as it comes from where builtins come from.
+    let is_builtin = record.trust.min(candidate.trust) == Trust::Builtin;
+    let is_free = is_builtin || diff.is_empty();
     if never_approved || (is_free && candidate.approval.is_none()) {
         adopt(draft, plugin, candidate)?;
         return Ok(match never_approved {
