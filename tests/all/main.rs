@@ -6,12 +6,6 @@
     clippy::print_stdout,
     reason = "a test fails by panicking, and a child tells its parent what it did"
 )]
-#![expect(
-    clippy::disallowed_methods,
-    clippy::too_many_lines,
-    reason = "tests write files as a user would, and a table is as long as it is"
-)]
-
 mod audit;
 mod authoring;
 mod catalog;
