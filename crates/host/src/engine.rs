@@ -43,6 +43,9 @@ pub(crate) struct Engine {
     /// One bit for each hook point that has a hook, so that the common call looks at no table.
     hooked: AtomicU16,
     pub(crate) cells: ArcSwap<BTreeMap<PluginId, Arc<HoldingsCell>>>,
+    /// Whoever changes a cell looks at the catalog and writes under this lock, so that nobody
+    /// writes down what was true before a revocation after it.
+    cells_writer: Mutex<()>,
     pub(crate) session: Mutex<HashSet<SessionYes>>,
     /// Number of changes of what can be called; views cache by it, callers watch it.
     pub(crate) changes: watch::Sender<u64>,
@@ -79,6 +82,7 @@ impl Engine {
             hooks: ArcSwap::default(),
             hooked: AtomicU16::new(0),
             cells: ArcSwap::default(),
+            cells_writer: Mutex::default(),
             session: Mutex::default(),
             changes: watch::Sender::new(0),
             next_call: AtomicU64::new(1),
@@ -107,6 +111,13 @@ impl Engine {
 
     pub(crate) fn cell(&self, plugin: &PluginId) -> Option<Arc<HoldingsCell>> {
         self.cells.load().get(plugin).cloned()
+    }
+
+    /// Keeps everybody else from changing what plugins hold.
+    pub(crate) fn change_cells(&self) -> std::sync::MutexGuard<'_, ()> {
+        self.cells_writer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells everybody who watches that what can be called has changed.

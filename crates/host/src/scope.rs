@@ -61,6 +61,12 @@ impl Scope {
         other.parts.starts_with(&self.parts)
     }
 
+    /// Returns the last part: the agent's name, else the team's, else the organisation's.
+    #[must_use]
+    pub fn last(&self) -> Option<&AgentId> {
+        self.parts.last()
+    }
+
     /// Tells whether this is the scope that contains every other.
     #[must_use]
     pub fn is_everywhere(&self) -> bool {

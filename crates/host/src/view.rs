@@ -1,22 +1,28 @@
 //! What one caller may see and call: listing and calling use the same filter.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use keyway_plugin_api::{HookPoint, HostServices, ToolDescriptor};
+use keyway_plugin_api::{AgentId, HookPoint, HostServices, ToolDescriptor};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::caller::Caller;
+use crate::catalog::Operation;
 use crate::digest::Digest;
 use crate::engine::Engine;
 use crate::hooks::HookBlocked;
+use crate::host::HostError;
 use crate::invoke::{Call, CallError, Outcome, invoke, is_visible, resolve};
 use crate::rank::Trust;
 use crate::registry::{RegistrySnapshot, ToolEntry};
 use crate::services::CallServices;
+
+/// Who proposes where a caller stands everywhere.
+const ANYBODY: &str = "anybody";
 
 /// A view is what one caller may see and call. It is cheap to keep and to share.
 pub struct View {
@@ -34,6 +40,51 @@ pub struct Listing {
     pub etag: Digest,
     /// The tools.
     pub tools: Vec<ListedTool>,
+}
+
+/// What an agent that stood at one listing needs to know of a later one; names in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ListingChange {
+    /// Tools that can be called now and could not before.
+    pub added: Vec<String>,
+    /// Tools that are called as before and described otherwise.
+    pub redefined: Vec<String>,
+    /// Tools that cannot be called any more.
+    pub removed: Vec<String>,
+}
+
+impl ListingChange {
+    /// Tells whether nothing changed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.redefined.is_empty() && self.removed.is_empty()
+    }
+}
+
+impl Listing {
+    /// Returns what changed since an earlier listing of the same view (R6).
+    #[must_use]
+    pub fn changes_since(&self, earlier: &Self) -> ListingChange {
+        let by_name = |listing: &Self| -> BTreeMap<String, Digest> {
+            let tools = listing.tools.iter();
+            tools
+                .map(|tool| (tool.id.clone(), tool.definition))
+                .collect()
+        };
+        let (before, now) = (by_name(earlier), by_name(self));
+        let mut change = ListingChange::default();
+        for (name, definition) in &now {
+            match before.get(name) {
+                None => change.added.push(name.clone()),
+                Some(old) if old != definition => change.redefined.push(name.clone()),
+                Some(_) => {}
+            }
+        }
+        let is_gone = |name: &&String| !now.contains_key(*name);
+        change.removed = before.keys().filter(is_gone).cloned().collect();
+        change
+    }
 }
 
 /// One tool of a listing.
@@ -177,6 +228,29 @@ impl View {
             chain: &[],
         };
         invoke(&self.engine, call).await
+    }
+
+    /// Asks operators for a plugin: where it would come from, and why. Nothing is installed; this
+    /// is all that an agent can do about plugins (settlement 24). Gives the proposal's id.
+    ///
+    /// # Errors
+    /// [`HostError::Catalog`] when too many proposals wait, when a text is too long, when it cannot
+    /// be kept.
+    pub async fn propose(&self, source: &str, why: &str) -> Result<String, HostError> {
+        let by = self.caller.scope().last().cloned();
+        let by = by.unwrap_or_else(|| AgentId::from_static(ANYBODY));
+        let operation = Operation::Propose {
+            source: source.to_owned(),
+            why: why.to_owned(),
+            by: by.clone(),
+        };
+        let engine = Arc::clone(&self.engine);
+        let task = tokio::task::spawn_blocking(move || engine.run_recorded(&operation));
+        task.await.map_err(|_| HostError::Stopping)??;
+        let state = self.engine.catalog.snapshot();
+        let mut proposals = state.keyway.proposals.iter().rev();
+        let mine = proposals.find(|(_, p)| p.source == source && p.why == why && p.by == by);
+        Ok(mine.map(|(id, _)| id.clone()).unwrap_or_default())
     }
 
     /// Lists the tools that this caller may call now.

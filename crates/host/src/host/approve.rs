@@ -37,8 +37,19 @@ impl Engine {
         if self.session().contains(&session_key(&question)) || self.spend_answer(&question)? {
             return Ok(Consent::Given(given));
         }
+        if let Some(reason) = self.refusal(&question) {
+            return Err(CallError::refused_by_operator(&call.tool, &reason));
+        }
         let request = self.ask(&question, arguments);
         self.decide(call, question, request, given).await
+    }
+
+    /// Returns why an operator said no to exactly this call, where one did.
+    fn refusal(&self, question: &CallQuestion) -> Option<String> {
+        let state = self.catalog.snapshot();
+        let kept = state.keyway.call_approvals.get(&question.id())?;
+        let answer = kept.answer.as_ref().filter(|answer| !answer.allow)?;
+        Some(answer.reason.clone().unwrap_or_default())
     }
 
     fn ask(&self, question: &CallQuestion, arguments: Value) -> ApprovalRequest {

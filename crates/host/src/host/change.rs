@@ -4,7 +4,6 @@
 //! catalog is written before anything is visible, and the old instance goes last (settlement 7).
 
 use std::collections::BTreeSet;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use keyway_plugin_api::{PluginId, ToolName};
@@ -199,12 +198,12 @@ impl Host {
                 return Err(error.into());
             }
         };
-        holdings::refresh_all(&self.engine);
+        let has_changed = holdings::refresh_all(&self.engine);
         if let Some(noted) = noted.filter(|_| changes) {
             noted.commit(&self.engine);
         }
         self.pin_unknown(&prepared);
-        self.show(&mut lives, &stops, prepared).await;
+        self.show(&mut lives, &stops, prepared, has_changed).await;
         Ok(OperationReport { result, collision })
     }
 
@@ -221,29 +220,31 @@ impl Host {
         }
     }
 
-    /// Makes the new instances visible and the old ones go, in one swap.
+    /// Makes the new instances visible and the old ones go, in one swap; tells everybody once if
+    /// that changed what can be called, or if something else did (`has_changed`).
     pub(super) async fn show(
         &self,
         lives: &mut Lives<'_>,
         stops: &[PluginId],
         prepared: Vec<Prepared>,
+        has_changed: bool,
     ) {
         let running = |id: &&PluginId| lives.contains_key(*id);
         let withdraw: Vec<_> = stops.iter().filter(running).cloned().collect();
         let visible_before = self.engine.registry.snapshot().generation();
+        let mut old = Vec::new();
         if !withdraw.is_empty() || !prepared.is_empty() {
             self.record_running_and_stopped(lives, &withdraw, &prepared);
             let (shown, started) = live::swap(&self.engine, &withdraw, prepared);
             self.record_shown(&shown);
-            let mut old: Vec<Live> = withdraw.iter().filter_map(|id| lives.remove(id)).collect();
+            old.extend(withdraw.iter().filter_map(|id| lives.remove(id)));
             old.extend(live::keep(lives, started));
-            for live in old {
-                live::stop(&self.engine, live).await;
-            }
         }
-        let rules_may_matter = self.is_started.load(Ordering::Acquire);
-        if rules_may_matter || visible_before != self.engine.registry.snapshot().generation() {
+        if has_changed || visible_before != self.engine.registry.snapshot().generation() {
             self.engine.announce();
+        }
+        for live in old {
+            live::stop(&self.engine, live).await;
         }
     }
 

@@ -20,9 +20,9 @@ impl Host {
         if !read.map_err(|_| HostError::Stopping)?? {
             return Ok(false);
         }
-        holdings::refresh_all(&self.engine);
+        let has_changed = holdings::refresh_all(&self.engine);
         if self.is_started() {
-            self.follow_catalog().await;
+            self.follow_catalog(has_changed).await;
         }
         Ok(true)
     }
@@ -42,7 +42,7 @@ impl Host {
     }
 
     /// Brings what runs in line with the catalog.
-    pub(super) async fn follow_catalog(&self) {
+    pub(super) async fn follow_catalog(&self, has_changed: bool) {
         let mut lives = self.live.lock().await;
         let state = self.catalog();
         // What runs other bytes than those approved now goes, whether or not the new ones start.
@@ -61,7 +61,7 @@ impl Host {
                 Err(error) => self.record_failure(&entry.manifest.name, &error),
             }
         }
-        self.show(&mut lives, &stops, prepared).await;
+        self.show(&mut lives, &stops, prepared, has_changed).await;
     }
 }
 

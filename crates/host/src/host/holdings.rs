@@ -10,19 +10,22 @@ use crate::digest::Digest;
 use crate::engine::Engine;
 use crate::gate::{Holdings, HoldingsCell, Standing};
 
-/// Brings every plugin's holdings up to date with the catalog.
-pub(crate) fn refresh_all(engine: &Engine) {
+/// Brings every plugin's holdings up to date with the catalog; tells whether those of a plugin
+/// that runs have changed, and with them what can be called.
+pub(crate) fn refresh_all(engine: &Engine) -> bool {
+    let _writer = engine.change_cells();
     let state = engine.catalog.snapshot();
     engine.time.not_before(state.keyway.clock_high_water_ms);
     let rules: Arc<[ToolRule]> = state.keyway.tool_rules.clone().into();
     let old = engine.cells.load_full();
     let mut cells = BTreeMap::new();
+    let mut has_changed = false;
     for id in state.entries.keys() {
         let cell = old
             .get(id)
             .cloned()
             .unwrap_or_else(|| Arc::new(HoldingsCell::new(none(id))));
-        update(&cell, &state, id, &rules);
+        has_changed |= update(&cell, &state, id, &rules);
         cells.insert(id.clone(), cell);
     }
     for (id, cell) in old
@@ -33,6 +36,7 @@ pub(crate) fn refresh_all(engine: &Engine) {
             cells.insert(id.clone(), Arc::clone(cell));
             continue;
         }
+        has_changed |= cell.load().standing() == Standing::Running;
         let revoked = state.is_revoked(id);
         cell.set_standing(if revoked {
             Standing::Revoked
@@ -41,10 +45,12 @@ pub(crate) fn refresh_all(engine: &Engine) {
         });
     }
     engine.cells.store(Arc::new(cells));
+    has_changed
 }
 
 /// Brings one plugin's holdings up to date with the catalog.
 pub(crate) fn refresh_holdings(engine: &Engine, plugin: &PluginId) {
+    let _writer = engine.change_cells();
     let state = engine.catalog.snapshot();
     let rules: Arc<[ToolRule]> = state.keyway.tool_rules.clone().into();
     if let Some(cell) = engine.cell(plugin) {
@@ -61,9 +67,16 @@ fn none(plugin: &PluginId) -> Holdings {
 }
 
 /// Rewrites a cell; whether the plugin runs is the host's own fact and stays, unless the catalog
-/// no longer lets it.
-fn update(cell: &HoldingsCell, state: &CatalogState, id: &PluginId, rules: &Arc<[ToolRule]>) {
-    let Some(entry) = state.entry(id) else { return };
+/// no longer lets it. Tells whether it changes for a plugin that runs.
+fn update(
+    cell: &HoldingsCell,
+    state: &CatalogState,
+    id: &PluginId,
+    rules: &Arc<[ToolRule]>,
+) -> bool {
+    let Some(entry) = state.entry(id) else {
+        return false;
+    };
     let record = &entry.keyway;
     let before = cell.current();
     let mut next = Holdings::clone(&before);
@@ -78,7 +91,9 @@ fn update(cell: &HoldingsCell, state: &CatalogState, id: &PluginId, rules: &Arc<
         Standing::Running if entry.is_live() => Standing::Running,
         _ => Standing::Stopped,
     };
-    if !next.same_as(&before) {
-        cell.store(next);
+    if next.same_as(&before) {
+        return false;
     }
+    cell.store(next);
+    before.standing == Standing::Running
 }

@@ -261,7 +261,7 @@ pub(super) fn swap(
     let comes_again = |id: &&PluginId| show.iter().any(|prepared| prepared.plugin == **id);
     let leaving = withdraw.iter().filter(|id| !comes_again(id));
     for cell in leaving.filter_map(|id| engine.cell(id)) {
-        stand(&cell, Standing::Stopped);
+        stand(engine, &cell, Standing::Stopped);
     }
     let mut change = RegistryChange {
         remove: withdraw.to_vec(),
@@ -272,7 +272,7 @@ pub(super) fn swap(
         let Some(cell) = engine.cell(&prepared.plugin) else {
             continue;
         };
-        stand(&cell, Standing::Running);
+        stand(engine, &cell, Standing::Running);
         let plugin = prepared.plugin.clone();
         hooks.add(&plugin, cell.load().trust(), prepared.hooks.clone());
         change.add.push((
@@ -324,7 +324,8 @@ fn entries(
     entries
 }
 
-fn stand(cell: &HoldingsCell, standing: Standing) {
+fn stand(engine: &Engine, cell: &HoldingsCell, standing: Standing) {
+    let _writer = engine.change_cells();
     // Revoked stays revoked, whatever runs or stops.
     if cell.load().standing() != Standing::Revoked {
         cell.set_standing(standing);

@@ -58,7 +58,7 @@ impl Host {
         let result = self.apply(plan).await;
         if let Some(began_us) = gap {
             // Brings back the version that the catalog still has, where the new one did not come.
-            self.follow_catalog().await;
+            self.follow_catalog(false).await;
             let gone_us = self.engine.time.monotonic_us().saturating_sub(began_us);
             return result.map(|report| with_downtime(report, plugin, waits, gone_us));
         }

@@ -1,4 +1,4 @@
-//! The one path of a call: resolve, gate, permit, hooks, validate, run, hooks, audit.
+//! The one path of a call: resolve, gate, hooks, validate, operator, permit, run, hooks, audit.
 //!
 //! Built-in, linked, process, WASM and MCP tools all come through [`invoke`]; there is no other
 //! way to run a tool. The order is fixed: the gate decides before any hook sees the arguments, and
@@ -61,7 +61,11 @@ async fn steps(
     recorder: &mut Recorder<'_>,
 ) -> Result<Outcome, CallError> {
     schema::check_text(&call.arguments, &engine.limits).map_err(CallError::malformed)?;
-    let permit = match pass_gate(engine, call, AskNumber(number))? {
+    let passed = pass_gate(engine, call, AskNumber(number))?;
+    before(engine, call, number).await?;
+    validate(engine, call)?;
+    // An operator is asked about what would run: after the hooks, and never about what is invalid.
+    let permit = match passed {
         Passed::With(permit) => permit,
         Passed::NeedsApproval => match engine.consent(call).await? {
             Consent::Pending(request) => return Ok(Outcome::NeedsApproval(request)),
@@ -69,8 +73,6 @@ async fn steps(
             Consent::Given(arguments) => pass_with_consent(engine, call, number, arguments)?,
         },
     };
-    before(engine, call, number).await?;
-    validate(engine, call)?;
     let _place = run::enter(engine, call)?;
     recorder.intend(call).await?;
     // From here to the tool's first poll nothing waits: the look at the holdings is the last word.
@@ -114,6 +116,7 @@ fn pass_with_consent(
 ) -> Result<Permit, CallError> {
     call.consented(arguments);
     schema::check_text(&call.arguments, &engine.limits).map_err(CallError::malformed)?;
+    validate(engine, call)?;
     match pass_gate(engine, call, AskNumber(number))? {
         Passed::With(permit) => Ok(permit),
         Passed::NeedsApproval => Err(CallError::refused_by_operator(&call.tool, "still asked")),
