@@ -1,9 +1,14 @@
 //! Behaviour of: the host as a whole, from building to a governed call.
 
 mod allocations;
+mod approvals;
 mod calls;
+mod changes;
+mod failing;
 mod guest;
+mod hooks;
 mod lifecycle;
+mod naming;
 pub(crate) mod plugins;
 mod reload;
 mod slots;
