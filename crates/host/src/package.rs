@@ -221,12 +221,12 @@ fn unreadable(path: &Path, source: io::Error) -> PackageError {
 
 /// Reads a regular file of at most `limit` bytes.
 ///
-/// The kind is checked before opening, so that a pipe or a device does not block; the open file
-/// must then be the one that was checked, so that swapping it in between gains nothing.
+/// The kind is checked before opening, so that a device is not touched; the open file must then be
+/// the one that was checked, so that swapping it in between gains nothing.
 fn read_regular(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
     let checked = fs::symlink_metadata(path)?;
     refuse_special(&checked)?;
-    let file = File::open(path)?;
+    let file = open(path)?;
     if !is_same_file(&checked, &file.metadata()?) {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
@@ -241,6 +241,22 @@ fn read_regular(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
     }
     Ok(bytes)
+}
+
+/// Opens a file for reading; a pipe that was put in its place meanwhile does not block.
+#[cfg(unix)]
+fn open(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    use rustix::fs::OFlags;
+    let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOFOLLOW).bits());
+    let flags = flags.map_err(io::Error::other)?;
+    File::options().read(true).custom_flags(flags).open(path)
+}
+
+#[cfg(not(unix))]
+fn open(path: &Path) -> io::Result<File> {
+    File::open(path)
 }
 
 fn refuse_special(metadata: &fs::Metadata) -> io::Result<()> {

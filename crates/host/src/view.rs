@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use keyway_plugin_api::{AgentId, HookPoint, HostServices, ToolDescriptor};
+use keyway_plugin_api::{AgentId, HookPoint, HostServices, PluginId, ToolDescriptor};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -14,9 +14,10 @@ use crate::caller::Caller;
 use crate::catalog::Operation;
 use crate::digest::Digest;
 use crate::engine::Engine;
+use crate::gate::Holdings;
 use crate::hooks::HookBlocked;
 use crate::host::HostError;
-use crate::invoke::{Call, CallError, Outcome, invoke, is_visible, resolve};
+use crate::invoke::{Call, CallError, Outcome, invoke, is_visible_under, resolve};
 use crate::rank::Trust;
 use crate::registry::{RegistrySnapshot, ToolEntry};
 use crate::services::CallServices;
@@ -270,10 +271,15 @@ impl View {
 
     fn make_listing(&self) -> Listing {
         let snapshot = self.engine.registry.snapshot();
-        let visible = snapshot
-            .tools()
-            .filter(|tool| is_visible(tool, &self.caller));
-        let tools: Vec<_> = visible.map(|tool| self.listed(&snapshot, tool)).collect();
+        let held = held(&snapshot);
+        let is_visible = |tool: &Arc<ToolEntry>| {
+            let holdings = held.get(tool.plugin());
+            holdings.is_some_and(|holdings| is_visible_under(holdings, tool, &self.caller))
+        };
+        let visible = snapshot.tools().filter(|tool| is_visible(tool));
+        let tools: Vec<_> = visible
+            .map(|tool| listed(&snapshot, tool, is_visible))
+            .collect();
         let mut stamp = String::new();
         for tool in &tools {
             stamp.extend([tool.id.as_str(), " ", &tool.definition.to_string(), "\n"]);
@@ -281,23 +287,6 @@ impl View {
         Listing {
             etag: Digest::of(stamp.as_bytes()),
             tools,
-        }
-    }
-
-    fn listed(&self, snapshot: &RegistrySnapshot, tool: &Arc<ToolEntry>) -> ListedTool {
-        let bare = tool.id().tool().as_str();
-        let twins = snapshot.shaped_like(bare).iter();
-        let is_alone = twins
-            .filter(|twin| is_visible(twin, &self.caller))
-            .take(2)
-            .count()
-            == 1;
-        ListedTool {
-            id: tool.name().to_owned(),
-            alias: (is_alone && !tool.is_builtin()).then(|| bare.to_owned()),
-            trust: tool.holdings().load().trust(),
-            definition: tool.definition(),
-            tool: Arc::clone(tool),
         }
     }
 
@@ -318,6 +307,34 @@ impl View {
     #[must_use]
     pub fn explain(&self, tool: &str) -> crate::explain::Explanation {
         crate::explain::explain(&self.engine, &self.caller, tool)
+    }
+}
+
+/// Looks once at what every plugin holds, so that a list shows all of a plugin's tools or none,
+/// whatever changes meanwhile.
+fn held(snapshot: &RegistrySnapshot) -> BTreeMap<&PluginId, Arc<Holdings>> {
+    let mut held = BTreeMap::new();
+    for tool in snapshot.tools() {
+        held.entry(tool.plugin())
+            .or_insert_with(|| tool.holdings().current());
+    }
+    held
+}
+
+fn listed(
+    snapshot: &RegistrySnapshot,
+    tool: &Arc<ToolEntry>,
+    is_visible: impl Fn(&Arc<ToolEntry>) -> bool,
+) -> ListedTool {
+    let bare = tool.id().tool().as_str();
+    let twins = snapshot.shaped_like(bare).iter();
+    let is_alone = twins.filter(|twin| is_visible(twin)).take(2).count() == 1;
+    ListedTool {
+        id: tool.name().to_owned(),
+        alias: (is_alone && !tool.is_builtin()).then(|| bare.to_owned()),
+        trust: tool.holdings().load().trust(),
+        definition: tool.definition(),
+        tool: Arc::clone(tool),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::rank::Trust;
 use crate::registry::{Owner, RegistryChange, ToolEntry};
 
 /// The id that owns the host's own tools.
-const OWNER: &str = "builtin";
+pub(super) const OWNER: &str = "builtin";
 
 pub(super) fn publish(engine: &Engine, tools: Vec<Arc<dyn Tool>>) {
     if tools.is_empty() {

@@ -1,7 +1,8 @@
 //! Holds a plugin's API range against this host, before any of its code runs (settlement 21).
 
-use keyway_plugin_api::{IncompatibleApi, Manifest, check_api, plugin_api_version};
+use keyway_plugin_api::{IncompatibleApi, Manifest, PluginId, check_api, plugin_api_version};
 
+use super::builtin;
 use crate::catalog::{Candidate, CatalogError, Operation};
 
 /// Checks the plugin that an operation brings in, where it brings one.
@@ -15,6 +16,7 @@ pub(super) fn check(operation: &Operation) -> Result<(), CatalogError> {
 }
 
 fn check_candidate(candidate: &Candidate) -> Result<(), CatalogError> {
+    refuse_owner(candidate.plugin())?;
     let document = &candidate.declared.document;
     if document.is_null() {
         return Ok(());
@@ -35,6 +37,20 @@ fn check_candidate(candidate: &Candidate) -> Result<(), CatalogError> {
             .map(ToString::to_string)
             .collect::<Vec<_>>()
             .join(", "),
+    })
+}
+
+/// Keeps the id that owns the host's own tools; a plugin of that name would stand in their place
+/// (attack F2).
+fn refuse_owner(plugin: &PluginId) -> Result<(), CatalogError> {
+    if plugin.as_str() != builtin::OWNER {
+        return Ok(());
+    }
+    Err(CatalogError::ManifestInvalid {
+        plugin: Some(plugin.clone()),
+        problems: vec![format!(
+            "name: `{plugin}` is the host's own; choose another"
+        )],
     })
 }
 

@@ -20,7 +20,9 @@ pub(crate) fn refresh_all(engine: &Engine) -> bool {
     let old = engine.cells.load_full();
     let mut cells = BTreeMap::new();
     let mut has_changed = false;
-    for id in state.entries.keys() {
+    // What the host's own tools hold is in no catalog, whatever a catalog edited by hand says.
+    let is_own = |id: &PluginId| old.get(id).is_some_and(|cell| cell.load().is_builtin());
+    for id in state.entries.keys().filter(|id| !is_own(id)) {
         let cell = old
             .get(id)
             .cloned()
@@ -30,7 +32,7 @@ pub(crate) fn refresh_all(engine: &Engine) -> bool {
     }
     for (id, cell) in old
         .iter()
-        .filter(|(id, _)| !state.entries.contains_key(*id))
+        .filter(|(id, _)| is_own(id) || !state.entries.contains_key(*id))
     {
         if cell.load().is_builtin() {
             cells.insert(id.clone(), Arc::clone(cell));

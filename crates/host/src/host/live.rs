@@ -269,7 +269,8 @@ pub(super) fn swap(
     };
     let (mut quarantined, mut lives) = (Vec::new(), Vec::new());
     for prepared in show {
-        let Some(cell) = engine.cell(&prepared.plugin) else {
+        let cell = engine.cell(&prepared.plugin);
+        let Some(cell) = cell.filter(|cell| !cell.load().is_builtin()) else {
             continue;
         };
         stand(engine, &cell, Standing::Running);

@@ -17,7 +17,7 @@ use keyway_plugin_api::{Denial, DenialReason, HookPoint, HostServices, ToolOutpu
 
 pub use error::{CallError, Outcome};
 pub(crate) use record::Recorder;
-pub(crate) use resolve::{is_visible, resolve};
+pub(crate) use resolve::{is_visible_under, resolve};
 
 use crate::caller::Caller;
 use crate::engine::Engine;

@@ -7,13 +7,17 @@ use keyway_plugin_api::{Denial, DenialReason, PluginId};
 use super::CallError;
 use crate::caller::{Caller, Origin};
 use crate::engine::Engine;
-use crate::gate::Standing;
+use crate::gate::{Holdings, Standing};
 use crate::registry::{RegistrySnapshot, ToolEntry};
 
 /// Tells whether a tool exists for a caller. Listing and calling use this same test, so nothing is
 /// hidden and callable.
 pub(crate) fn is_visible(tool: &ToolEntry, caller: &Caller) -> bool {
-    let holdings = tool.holdings().load();
+    is_visible_under(&tool.holdings().load(), tool, caller)
+}
+
+/// Tells whether a tool exists for a caller while its plugin holds this.
+pub(crate) fn is_visible_under(holdings: &Holdings, tool: &ToolEntry, caller: &Caller) -> bool {
     holdings.scope().contains(caller.scope())
         && holdings.standing() == Standing::Running
         && (!tool.is_optional() || holdings.allows_optional(tool, caller))
