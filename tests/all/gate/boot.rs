@@ -72,7 +72,6 @@ async fn s_b9_a_host_boots_past_every_broken_manifest_and_disables_just_those() 
             panic!("{outcome:?}")
         };
         let want = ("MANIFEST_INVALID", "read");
-        // A manifest over the limit is not read to its end, whatever is in it.
         assert!((*code, stage.as_str()) == want, "{outcome:?}");
     }
     let events = host.audit_events();

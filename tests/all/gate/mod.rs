@@ -1,4 +1,9 @@
 //! Behaviour of: gate.
 
 mod boot;
+mod look_alikes;
 mod matrix;
+#[cfg(unix)]
+mod package_files;
+mod plugins;
+mod revoke_race;
