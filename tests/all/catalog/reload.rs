@@ -339,3 +339,28 @@ fn a_builtin_updates_freely_and_only_from_a_builtin_source() {
         ["! trust: builtin -> community"]
     );
 }
+
+#[test]
+fn a_plugin_that_loses_its_new_slot_takes_those_that_need_it_along() {
+    let mut desk = approved();
+    desk.run(&plugin("keeper").slot("memory").workspace().install());
+    desk.run(&plugin("friend").needs(&["tools"]).install());
+    desk.run(&old().slot("memory").version("1.1.0").reload());
+    let plan = desk.run(&approve("tools"));
+    assert!(!desk.is_enabled("friend") && !desk.is_enabled("tools"));
+    assert!(plan.stops().contains(&id("friend")));
+    assert!(plan.starts().is_empty());
+}
+
+#[test]
+fn an_update_of_a_waiting_plugin_can_be_approved_in_the_same_step() {
+    let mut desk = Desk::new();
+    desk.run(&old().install());
+    let candidate = old().version("1.2.0").candidate();
+    desk.run(&Operation::Update {
+        plugin: id("tools"),
+        candidate: Box::new(candidate.with_approval(Approval::by(operator()))),
+    });
+    assert!(desk.is_enabled("tools"));
+    assert_eq!(desk.granted("tools").len(), 2);
+}

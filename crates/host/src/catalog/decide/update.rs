@@ -118,16 +118,15 @@ fn replace(
     let entry = draft.entry(plugin)?;
     let record = &entry.keyway;
     let diff = diff::lines(entry, candidate);
-    let never_approved = record.authority != Authority::Approved;
+    if record.authority != Authority::Approved {
+        return replace_waiting(draft, plugin, candidate);
+    }
     // A builtin stays free of questions only as long as it comes from where builtins come from.
     let is_builtin = record.trust.min(candidate.trust) == Trust::Builtin;
     let is_free = is_builtin || diff.is_empty();
-    if never_approved || (is_free && candidate.approval.is_none()) {
+    if is_free && candidate.approval.is_none() {
         adopt(draft, plugin, candidate)?;
-        return Ok(match never_approved {
-            true => Replaced::Waits(waiting(draft, plugin, candidate)),
-            false => Replaced::Now,
-        });
+        return Ok(Replaced::Now);
     }
     let at_ms = draft.now_ms;
     draft.edit(plugin, |entry| {
@@ -155,12 +154,23 @@ fn replace(
 }
 
 /// A plugin that was never approved, or was denied, waits with its new version.
-fn waiting(draft: &mut Draft<'_>, plugin: &PluginId, candidate: &Candidate) -> String {
+fn replace_waiting(
+    draft: &mut Draft<'_>,
+    plugin: &PluginId,
+    candidate: &Candidate,
+) -> Result<Replaced, CatalogError> {
+    adopt(draft, plugin, candidate)?;
     draft.edit(plugin, |entry| {
         entry.keyway.authority = Authority::PendingApproval;
     });
+    if let Some(approval) = &candidate.approval {
+        approve::approve(draft, plugin, approval)?;
+        return Ok(Replaced::Now);
+    }
     let version = &candidate.manifest.version;
-    format!("{plugin} {version} waits for approval.")
+    Ok(Replaced::Waits(format!(
+        "{plugin} {version} waits for approval."
+    )))
 }
 
 /// Makes the waiting update the installed version; tells whether there was one.
@@ -201,6 +211,7 @@ fn adopt(
         install::settle(draft, plugin)?;
         if !draft.entry(plugin)?.is_live() {
             draft.starts.retain(|id| id != plugin);
+            draft.stop_dependents(plugin, "it lost its slot");
         }
     }
     Ok(())
