@@ -1,5 +1,6 @@
 //! Behaviour of: gate.
 
+mod approvals;
 mod boot;
 mod look_alikes;
 mod matrix;
