@@ -118,7 +118,7 @@ async fn r05_observers_and_transformers_that_misbehave_change_nothing() {
         for (says, failure) in [
             (Says::Hangs, Some("took longer than 50 ms")),
             (Says::Panics, Some("panicked: the hook fell over")),
-            (Says::Block, None),
+            (Says::Block, Some("answered beyond its authority")),
         ] {
             let stage = stage(PRE, authority, says).await;
             assert_eq!(

@@ -6,13 +6,17 @@ mod calls;
 mod changes;
 mod failing;
 mod guest;
+mod hook_authority;
 mod hooks;
 mod lifecycle;
+mod made;
 mod naming;
+mod permits;
 pub(crate) mod plugins;
 mod reload;
 mod slots;
 mod teardown_first;
+mod tools_calling_tools;
 mod updates;
 
 use keyway_host::audit::AuditEvent;

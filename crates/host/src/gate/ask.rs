@@ -114,6 +114,33 @@ impl Verdict {
 
 /// A permit is the gate's yes to one call. It has no public constructor, is not `Clone`, and the
 /// call spends it.
+///
+/// Nobody can make one:
+///
+/// ```compile_fail,E0451
+/// fn forged() -> keyway_host::gate::Permit {
+///     keyway_host::gate::Permit { spends: None, ..unreachable!() }
+/// }
+/// ```
+///
+/// Nobody can use one twice, or answer one question twice:
+///
+/// ```compile_fail,E0277
+/// fn is_clone<T: Clone>() {}
+/// is_clone::<keyway_host::gate::Permit>();
+/// ```
+///
+/// ```compile_fail,E0277
+/// fn is_clone<T: Clone>() {}
+/// is_clone::<keyway_host::gate::Verdict>();
+/// ```
+///
+/// ```compile_fail,E0382
+/// fn twice(ask: keyway_host::gate::Ask<'_>) {
+///     let _yes = ask.permit();
+///     let _again = ask.permit();
+/// }
+/// ```
 #[derive(Debug)]
 #[must_use]
 pub struct Permit {

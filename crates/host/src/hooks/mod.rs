@@ -98,8 +98,13 @@ fn apply(
             report.rewrote.push(entry.plugin.clone());
             Ok(())
         }
-        // A verdict beyond the hook's authority is no verdict.
-        _ => Ok(()),
+        (HookVerdict::Continue, _) => Ok(()),
+        // A verdict beyond the hook's authority is no verdict, and the trail says so.
+        _ => {
+            let failure = "answered beyond its authority".to_owned();
+            report.failed.push((entry.plugin.clone(), failure));
+            Ok(())
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use keyway_plugin_api::{
 
 use super::{Call, CallError};
 use crate::engine::Engine;
+use crate::gate::Standing;
 use crate::panics::catch_async;
 use crate::registry::{NotTaken, Place, ToolEntry};
 
@@ -39,6 +40,7 @@ fn successor(engine: &Engine, tool: &Arc<ToolEntry>) -> Result<Arc<ToolEntry>, C
     let reason = match next.filter(|next| !Arc::ptr_eq(next, tool)) {
         Some(next) if next.definition() == tool.definition() => return Ok(Arc::clone(next)),
         Some(_) => DenialReason::DefinitionChanged,
+        None if tool.holdings().load().standing() == Standing::Revoked => DenialReason::Revoked,
         None => DenialReason::NotRunning,
     };
     let denial = Denial::new(reason, tool.name(), "a call");
