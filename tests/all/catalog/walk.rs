@@ -93,7 +93,7 @@ fn assert_invariants(state: &CatalogState) {
 /// Length of the walk; `KEYWAY_MODEL_STEPS` makes it longer (the release gate walks 1,000,000).
 fn walk_length() -> usize {
     let wanted = std::env::var("KEYWAY_MODEL_STEPS").ok();
-    wanted.and_then(|text| text.parse().ok()).unwrap_or(30_000)
+    wanted.and_then(|text| text.parse().ok()).unwrap_or(100_000)
 }
 
 #[test]
