@@ -22,14 +22,30 @@ pub(crate) struct CallServices {
     caller: Caller,
     /// Plugins on whose behalf the running one was called; each must hold what is asked for.
     chain: Vec<Arc<HoldingsCell>>,
+    /// Tags of the running plugin's grants of which its call has spent a use.
+    paid: Vec<String>,
 }
 
 impl CallServices {
-    pub(crate) fn for_caller(engine: &Arc<Engine>, caller: Caller) -> Arc<dyn HostServices> {
+    pub(crate) fn for_caller(engine: &Arc<Engine>, caller: Caller) -> Arc<Self> {
         Arc::new(Self {
             engine: Arc::downgrade(engine),
             caller,
             chain: Vec::new(),
+            paid: Vec::new(),
+        })
+    }
+
+    /// Returns what a call gets that has spent a use of some grants.
+    pub(crate) fn having_paid(self: &Arc<Self>, paid: Vec<String>) -> Arc<dyn HostServices> {
+        if paid.is_empty() {
+            return Arc::<Self>::clone(self);
+        }
+        Arc::new(Self {
+            engine: Weak::clone(&self.engine),
+            caller: self.caller.clone(),
+            chain: self.chain.clone(),
+            paid,
         })
     }
 }
@@ -71,28 +87,10 @@ impl CallServices {
                 format!("{} is gone", call.plugin),
             )
         })?;
-        let mut permit = None;
-        for cell in self.chain.iter().chain([&own]) {
-            let holdings = cell.load();
-            let caller = &self.caller;
-            let ask = EffectAsk {
-                caller,
-                holdings: &holdings,
-                request,
-                time: &engine.time,
-            };
-            match engine.judge_effect(ask) {
-                EffectJudgement::Permitted(permitted) => permit = Some(permitted),
-                EffectJudgement::Denied(denial) => {
-                    engine.audit.record(AuditEvent::EffectDenied {
-                        call: call.id,
-                        plugin: call.plugin.clone(),
-                        denial: denial.clone(),
-                    });
-                    return Err((*denial).into());
-                }
-            }
+        for cell in &self.chain {
+            drop(self.pass(engine, call, cell, (request, &[]))?);
         }
+        let permit = self.pass(engine, call, &own, (request, &self.paid))?;
         if let Some(tag) = tag_of(request) {
             let (call, plugin) = (call.id, call.plugin.clone());
             engine.audit.record(AuditEvent::EffectPerformed {
@@ -101,7 +99,43 @@ impl CallServices {
                 tag: tag.into(),
             });
         }
-        permit.ok_or_else(|| ToolError::internal("bug in keyway: the gate gave no answer"))
+        Ok(permit)
+    }
+
+    /// Asks the gate for one plugin, and spends the use of a grant that its yes costs.
+    fn pass(
+        &self,
+        engine: &Engine,
+        call: &CallInfo,
+        cell: &HoldingsCell,
+        (request, paid): (&EffectRequest, &[String]),
+    ) -> Result<EffectPermit, ToolError> {
+        let holdings = cell.current();
+        let ask = EffectAsk {
+            caller: &self.caller,
+            holdings: &holdings,
+            request,
+            time: &engine.time,
+            paid,
+        };
+        let judged = match engine.judge_effect(ask) {
+            EffectJudgement::Permitted(permit) => match &permit.spends {
+                None => return Ok(permit),
+                Some(tag) => engine
+                    .spend_use(holdings.plugin(), tag, &self.caller)
+                    .map(|()| permit)
+                    .map_err(Box::new),
+            },
+            EffectJudgement::Denied(denial) => Err(denial),
+        };
+        judged.map_err(|denial| {
+            engine.audit.record(AuditEvent::EffectDenied {
+                call: call.id,
+                plugin: call.plugin.clone(),
+                denial: denial.clone(),
+            });
+            (*denial).into()
+        })
     }
 
     /// Calls another tool; the callee's effects are held to the caller's grants as well.
@@ -124,10 +158,11 @@ impl CallServices {
         let origin = Origin::Plugin(call.plugin.clone());
         let caller = Caller::new(self.caller.scope().clone(), origin);
         let tool = resolve(engine, &caller, tool).map_err(as_tool_error)?;
-        let services: Arc<dyn HostServices> = Arc::new(Self {
+        let services = Arc::new(Self {
             engine: Arc::downgrade(engine),
             caller: caller.clone(),
             chain: chain.clone(),
+            paid: Vec::new(),
         });
         let call = Call {
             caller: &caller,
@@ -171,6 +206,11 @@ fn tag_of(request: &EffectRequest) -> Option<String> {
         R::SecretRead { name } => format!("secret:{name}"),
         R::CallTool { tool, .. } => format!("tool:{tool}"),
         R::Log { .. } => return None,
-        _ => "state".to_owned(),
+        R::StateCas { .. }
+        | R::StateDelete { .. }
+        | R::StateGet { .. }
+        | R::StateList { .. }
+        | R::StatePut { .. } => "state".to_owned(),
+        _ => "unknown".to_owned(),
     })
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use keyway_plugin_api::{AgentId, HookPoint, HostServices, PluginId, ToolDescriptor};
+use keyway_plugin_api::{AgentId, HookPoint, PluginId, ToolDescriptor};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -29,7 +29,7 @@ const ANYBODY: &str = "anybody";
 pub struct View {
     engine: Arc<Engine>,
     caller: Caller,
-    services: Arc<dyn HostServices>,
+    services: Arc<CallServices>,
     listing: Mutex<Option<(u64, Arc<Listing>)>>,
 }
 

@@ -59,16 +59,16 @@ impl<'a> Ask<'a> {
         Verdict(Judgement::Permitted(Permit {
             number: self.number,
             definition: self.tool.definition(),
-            spends: None,
+            spends: Vec::new(),
         }))
     }
 
-    /// Answers yes, spending one use of the grant with this tag.
-    pub fn permit_spending(self, tag: String) -> Verdict {
+    /// Answers yes, spending one use of each grant with one of these tags.
+    pub fn permit_spending(self, tags: Vec<String>) -> Verdict {
         Verdict(Judgement::Permitted(Permit {
             number: self.number,
             definition: self.tool.definition(),
-            spends: Some(tag),
+            spends: tags,
         }))
     }
 
@@ -146,5 +146,5 @@ impl Verdict {
 pub struct Permit {
     pub(crate) number: AskNumber,
     pub(crate) definition: Digest,
-    pub(crate) spends: Option<String>,
+    pub(crate) spends: Vec<String>,
 }

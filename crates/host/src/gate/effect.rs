@@ -13,6 +13,7 @@ pub struct EffectAsk<'a> {
     pub(crate) holdings: &'a Holdings,
     pub(crate) request: &'a EffectRequest,
     pub(crate) time: &'a HostTime,
+    pub(crate) paid: &'a [String],
 }
 
 impl<'a> EffectAsk<'a> {
@@ -40,10 +41,29 @@ impl<'a> EffectAsk<'a> {
         self.time.now_ms()
     }
 
+    /// Tells whether the call in which the plugin asks has spent a use of the grant with this tag:
+    /// one use is one call, whatever the call does with it.
+    #[must_use]
+    pub fn has_paid(&self, tag: &str) -> bool {
+        self.paid.iter().any(|paid| paid == tag)
+    }
+
     /// Answers yes, within these capabilities.
     pub fn permit(self, within: Vec<Capability>) -> EffectVerdict {
-        let plugin = self.holdings.plugin().clone();
-        EffectVerdict(EffectJudgement::Permitted(EffectPermit { plugin, within }))
+        self.permit_with(within, None)
+    }
+
+    /// Answers yes, within these capabilities, spending one use of the grant with this tag.
+    pub fn permit_spending(self, within: Vec<Capability>, tag: String) -> EffectVerdict {
+        self.permit_with(within, Some(tag))
+    }
+
+    fn permit_with(self, within: Vec<Capability>, spends: Option<String>) -> EffectVerdict {
+        EffectVerdict(EffectJudgement::Permitted(EffectPermit {
+            plugin: self.holdings.plugin().clone(),
+            within,
+            spends,
+        }))
     }
 
     /// Answers no.
@@ -82,6 +102,7 @@ impl EffectVerdict {
 pub struct EffectPermit {
     plugin: PluginId,
     within: Vec<Capability>,
+    pub(crate) spends: Option<String>,
 }
 
 impl EffectPermit {

@@ -36,9 +36,7 @@ impl CapabilityGate for StandardGate {
             return ask.permit();
         }
         match self.judge(&ask) {
-            Ok(Found {
-                spends: Some(tag), ..
-            }) => ask.permit_spending(tag),
+            Ok(found) if !found.spends.is_empty() => ask.permit_spending(found.spends),
             Ok(found) => {
                 if found.is_certain {
                     ask.tool().certain().store(serial, Ordering::Relaxed);
@@ -57,9 +55,14 @@ impl CapabilityGate for StandardGate {
         let Some(wanted) = Wanted::of(ask.request()) else {
             return ask.permit(Vec::new());
         };
-        match wanted.covering(ask.holdings(), ask.caller(), ask.now_ms()) {
-            Ok(within) => ask.permit(within),
-            Err(denial) => ask.deny(denial),
+        let grant = match wanted.grant(&ask) {
+            Ok(grant) => grant,
+            Err(denial) => return ask.deny(denial),
+        };
+        let within = vec![grant.capability.clone()];
+        match tag_of_counted(grant).filter(|tag| !ask.has_paid(tag)) {
+            Some(tag) => ask.permit_spending(within, tag),
+            None => ask.permit(within),
         }
     }
 }
@@ -78,8 +81,8 @@ impl From<Denial> for Refusal {
 struct Found {
     /// The answer holds for every caller in the tool's scope until the holdings changes.
     is_certain: bool,
-    /// The grant whose use this call spends.
-    spends: Option<String>,
+    /// The grants of which this call spends a use.
+    spends: Vec<String>,
 }
 
 impl StandardGate {
@@ -91,15 +94,16 @@ impl StandardGate {
         }
         let mut found = Found {
             is_certain: !tool.is_optional(),
-            spends: None,
+            spends: Vec::new(),
         };
         if !holdings.is_builtin() {
             for need in &tool.descriptor().needs {
                 let grant = find_grant(need, ask)?;
                 found.is_certain &= is_plain(grant);
-                if grant.uses_left.is_some() {
-                    found.spends = grant.capability.tags().into_iter().next();
-                }
+                let counted = tag_of_counted(grant);
+                found
+                    .spends
+                    .extend(counted.filter(|tag| !found.spends.contains(tag)));
             }
         }
         self.apply_policy(ask, &mut found)?;
@@ -127,6 +131,12 @@ impl StandardGate {
     }
 }
 
+/// Returns the tag under which a use of a grant is spent, where its uses are counted.
+fn tag_of_counted(grant: &Grant) -> Option<String> {
+    grant.uses_left?;
+    grant.capability.tags().into_iter().next()
+}
+
 /// Tells whether a grant holds for everybody and for ever.
 fn is_plain(grant: &Grant) -> bool {
     grant.expires_at_ms.is_none() && grant.uses_left.is_none() && grant.scope.is_everywhere()
@@ -150,7 +160,8 @@ fn not_allowed(tool: &str) -> Denial {
 fn find_grant<'a>(need: &Need, ask: &Ask<'a>) -> Result<&'a Grant, Denial> {
     let holdings = ask.holdings();
     let satisfies = |c: &Capability| c.satisfies(need);
-    find_live(holdings, ask.caller(), ask.now_ms(), satisfies).map_err(|reason| {
+    let is_live = |grant: &Grant| is_live(grant, holdings, ask.caller(), ask.now_ms(), false);
+    find_live(holdings, satisfies, is_live).map_err(|reason| {
         let tag = declared_tag(holdings, satisfies).unwrap_or_else(|| need.to_string());
         denial(holdings, ask.tool().name(), reason, tag, family_of(need))
     })
@@ -181,9 +192,8 @@ fn declared_tag(holdings: &Holdings, fits: impl Fn(&Capability) -> bool) -> Opti
 /// Finds a grant that fits and is live, or the reason why none is; the nearest miss wins.
 fn find_live<'a>(
     holdings: &'a Holdings,
-    caller: &Caller,
-    now_ms: i64,
     fits: impl Fn(&Capability) -> bool,
+    is_live: impl Fn(&Grant) -> Result<(), DenialReason>,
 ) -> Result<&'a Grant, DenialReason> {
     if !holdings
         .requests()
@@ -194,7 +204,7 @@ fn find_live<'a>(
     }
     let mut nearest = DenialReason::NotGranted;
     for grant in holdings.grants().iter().filter(|g| fits(&g.capability)) {
-        match is_live(grant, holdings, caller, now_ms) {
+        match is_live(grant) {
             Ok(()) => return Ok(grant),
             Err(reason) => nearest = reason,
         }
@@ -207,6 +217,7 @@ fn is_live(
     holdings: &Holdings,
     caller: &Caller,
     now_ms: i64,
+    is_paid: bool,
 ) -> Result<(), DenialReason> {
     if grant
         .digest
@@ -217,7 +228,7 @@ fn is_live(
     if grant.expires_at_ms.is_some_and(|end| now_ms >= end) {
         return Err(DenialReason::Expired);
     }
-    if grant.uses_left == Some(0) {
+    if grant.uses_left == Some(0) && !is_paid {
         return Err(DenialReason::UsesExhausted);
     }
     if !grant.scope.contains(caller.scope()) {
@@ -249,10 +260,15 @@ fn denial(
 
 /// What an effect request wants, in terms of capabilities.
 enum Wanted<'a> {
-    Path { path: &'a str, write: bool },
+    Path {
+        path: &'a str,
+        write: bool,
+    },
     Secret(&'a str),
     State,
     Tool(&'a str),
+    /// A request of a newer plugin API, which no grant of today covers.
+    Unknown,
 }
 
 impl<'a> Wanted<'a> {
@@ -267,20 +283,22 @@ impl<'a> Wanted<'a> {
             R::SecretRead { name } => Self::Secret(name),
             R::CallTool { tool, .. } => Self::Tool(tool),
             R::Log { .. } => return None,
-            _ => Self::State,
+            R::StateCas { .. }
+            | R::StateDelete { .. }
+            | R::StateGet { .. }
+            | R::StateList { .. }
+            | R::StatePut { .. } => Self::State,
+            _ => Self::Unknown,
         })
     }
 
-    fn covering(
-        &self,
-        holdings: &Holdings,
-        caller: &Caller,
-        now_ms: i64,
-    ) -> Result<Vec<Capability>, Denial> {
-        match find_live(holdings, caller, now_ms, |c| self.fits(c)) {
-            Ok(grant) => Ok(vec![grant.capability.clone()]),
-            Err(reason) => Err(self.refuse(holdings, reason)),
-        }
+    fn grant<'h>(&self, ask: &EffectAsk<'h>) -> Result<&'h Grant, Denial> {
+        let (holdings, now_ms) = (ask.holdings(), ask.now_ms());
+        let is_live = |grant: &Grant| {
+            let is_paid = tag_of_counted(grant).is_some_and(|tag| ask.has_paid(&tag));
+            is_live(grant, holdings, ask.caller(), now_ms, is_paid)
+        };
+        find_live(holdings, |c| self.fits(c), is_live).map_err(|why| self.refuse(holdings, why))
     }
 
     fn fits(&self, capability: &Capability) -> bool {
@@ -292,6 +310,7 @@ impl<'a> Wanted<'a> {
             Self::Tool(name) => name
                 .split_once('/')
                 .is_some_and(|(plugin, tool)| capability.allows_tool(plugin, tool)),
+            Self::Unknown => false,
         }
     }
 
@@ -302,6 +321,7 @@ impl<'a> Wanted<'a> {
             Self::Secret(name) => ("secret", format!("secret:{name}")),
             Self::State => ("state", "state".to_owned()),
             Self::Tool(name) => ("tool", format!("tool:{name}")),
+            Self::Unknown => ("unknown", "an unknown effect".to_owned()),
         };
         let holds_family = holdings
             .grants()

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyway_plugin_api::{Denial, DenialReason, HookPoint, HostServices, ToolOutput};
+use keyway_plugin_api::{Denial, DenialReason, HookPoint, ToolOutput};
 
 pub use error::{CallError, Outcome};
 pub(crate) use record::Recorder;
@@ -25,11 +25,12 @@ use crate::gate::{Ask, AskNumber, Holdings, HoldingsCell, Judgement, Permit, Sta
 use crate::host::Consent;
 use crate::registry::ToolEntry;
 use crate::schema;
+use crate::services::CallServices;
 
 /// One call on its way.
 pub(crate) struct Call<'a> {
     pub(crate) caller: &'a Caller,
-    pub(crate) services: &'a Arc<dyn HostServices>,
+    pub(crate) services: &'a Arc<CallServices>,
     pub(crate) tool: Arc<ToolEntry>,
     pub(crate) arguments: Cow<'a, str>,
     pub(crate) deadline: Option<Duration>,
@@ -76,8 +77,8 @@ async fn steps(
     let _place = run::enter(engine, call)?;
     recorder.intend(call).await?;
     // From here to the tool's first poll nothing waits: the look at the holdings is the last word.
-    redeem(engine, call, permit, AskNumber(number))?;
-    let output = run::run(engine, call, number).await?;
+    let paid = redeem(engine, call, permit, AskNumber(number))?;
+    let output = run::run(engine, call, number, paid).await?;
     let output = run::check_output(engine, &call.tool, output)?;
     Ok(Outcome::Done(after(engine, call, number, output).await?))
 }
@@ -123,7 +124,8 @@ fn pass_with_consent(
     }
 }
 
-/// Spends the permit: the last look at the holdings before the plugin is reached.
+/// Spends the permit: the last look at the holdings before the plugin is reached. Gives the tags
+/// of the grants of which it spent a use.
 ///
 /// This load is the moment at which a call begins. A revocation stores the cell first, so no call
 /// begins after it returned (attack C2).
@@ -132,7 +134,7 @@ fn redeem(
     call: &Call<'_>,
     permit: Permit,
     number: AskNumber,
-) -> Result<(), CallError> {
+) -> Result<Vec<String>, CallError> {
     let tool = &call.tool;
     let refuse = |reason| {
         Err(CallError::Denied(Box::new(Denial::new(
@@ -144,13 +146,13 @@ fn redeem(
     if permit.number != number || permit.definition != tool.definition() {
         return refuse(DenialReason::Forbidden);
     }
-    if let Some(tag) = permit.spends {
+    for tag in &permit.spends {
         engine
-            .spend_use(tool.plugin(), &tag, call.caller)
+            .spend_use(tool.plugin(), tag, call.caller)
             .map_err(|d| CallError::Denied(Box::new(d)))?;
     }
     match tool.holdings().load().standing() {
-        Standing::Running => Ok(()),
+        Standing::Running => Ok(permit.spends),
         Standing::Revoked => refuse(DenialReason::Revoked),
         Standing::Stopped => refuse(DenialReason::NotRunning),
     }

@@ -52,6 +52,7 @@ pub(super) async fn run(
     engine: &Engine,
     call: &Call<'_>,
     number: u64,
+    paid: Vec<String>,
 ) -> Result<ToolOutput, CallError> {
     let limit = call
         .deadline
@@ -66,7 +67,7 @@ pub(super) async fn run(
         .time
         .now_ms()
         .saturating_add(i64::try_from(limit.as_millis()).unwrap_or(i64::MAX));
-    let (cx, guard) = CallCx::begin(info, Arc::clone(call.services));
+    let (cx, guard) = CallCx::begin(info, call.services.having_paid(paid));
     let work = catch_async(call.tool.tool.call(Arguments::new(&call.arguments), &cx));
     let result = match within(limit, work).await {
         Some(Ok(result)) => result,
