@@ -6,5 +6,7 @@ mod look_alikes;
 mod matrix;
 #[cfg(unix)]
 mod package_files;
+mod permits;
 mod plugins;
 mod revoke_race;
+mod uses;
