@@ -348,7 +348,8 @@ async fn s_c1_a_plugin_revoked_while_its_tool_runs_has_no_effect_any_more() {
         plugin,
         cascade: false,
     };
-    let table: [(Box<dyn FnOnce(PluginId) -> Operation>, &str); 2] = [
+    type Ends = Box<dyn FnOnce(PluginId) -> Operation>;
+    let table: [(Ends, &str); 2] = [
         (Box::new(revoke), "REVOKED"),
         (Box::new(disable), "NOT_RUNNING"),
     ];

@@ -62,7 +62,7 @@ fn promptly<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     std::thread::spawn(move || done.send(work()));
     outcome
         .recv_timeout(Duration::from_secs(60))
-        .expect("it hangs")
+        .unwrap_or_else(|_| panic!("it hangs"))
 }
 
 #[tokio::test]

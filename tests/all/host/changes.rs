@@ -56,6 +56,7 @@ async fn r06_starting_tells_once_however_many_plugins_there_are() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table of changes")]
 async fn r06_each_change_tells_once_and_what_changes_nothing_never() {
     let Stage {
         host,
