@@ -33,7 +33,7 @@ impl CapabilityGate for Stashing {
         match (kept.take(), self.swap) {
             // Asking for the second call: the first call's yes.
             (Some(verdict), Swap::FirstForSecond) => {
-                drop(ask);
+                let _unanswered = ask;
                 verdict
             }
             (_, Swap::FirstForSecond) => {

@@ -190,11 +190,11 @@ fn declared_tag(holdings: &Holdings, fits: impl Fn(&Capability) -> bool) -> Opti
 }
 
 /// Finds a grant that fits and is live, or the reason why none is; the nearest miss wins.
-fn find_live<'a>(
-    holdings: &'a Holdings,
+fn find_live(
+    holdings: &Holdings,
     fits: impl Fn(&Capability) -> bool,
     is_live: impl Fn(&Grant) -> Result<(), DenialReason>,
-) -> Result<&'a Grant, DenialReason> {
+) -> Result<&Grant, DenialReason> {
     if !holdings
         .requests()
         .iter()
