@@ -150,6 +150,10 @@ fn call(c: &mut Criterion) {
             b.iter_custom(|calls| runtime.block_on(timed(&view, &audit, tool, calls)));
         });
     }
+    // The gate cannot be asked without a host, so this is its decision with the rules written out.
+    group.bench_function("gate decision, explained", |b| {
+        b.iter(|| view.explain(black_box("sums/add")));
+    });
     group.finish();
 }
 

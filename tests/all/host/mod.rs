@@ -11,6 +11,7 @@ mod hooks;
 mod lifecycle;
 mod made;
 mod naming;
+mod network_needs;
 mod permits;
 pub(crate) mod plugins;
 mod reload;
