@@ -129,7 +129,8 @@ fn document(rows: Vec<Row>, load: Option<String>) -> String {
     for row in rows {
         groups.entry(row.group.clone()).or_default().push(row);
     }
-    let load = load.unwrap_or_else(|| "not known".to_owned());
+    let load =
+        load.unwrap_or_else(|| "not known, and groups may come from several runs".to_owned());
     let mut out = HEADER
         .replace("{machine}", &machine())
         .replace("{load}", &load);
@@ -236,8 +237,7 @@ cargo run --release -p keyway-host --example perf_table -- --bench
 Machine: {machine}. Load average: {load}; on a machine that does nothing else it begins near 0.
 
 How to read it: times drift with the machine and with what else it does, so compare rows of one
-group only. A row named `limit: …` is the least that the work around it can cost, measured in the
-same run; `to its limit` divides by the most expensive of them. `~` marks a row whose interval is
+group only. A row named `limit: …` is the least that the work around it can cost, measured with it; `to its limit` divides by the most expensive of them. `~` marks a row whose interval is
 wider than a tenth of its median: take its size, not its digits. What a group does and does not
 measure is said where it is measured, in `benches/`.
 ";
