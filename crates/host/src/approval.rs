@@ -1,13 +1,14 @@
 //! Approvals as values: they can be queued, shown, stored, and decided after a restart.
 
 use async_trait::async_trait;
-use keyway_plugin_api::{CapabilityRequest, Effect, PluginId, Risk};
+use keyway_plugin_api::{CapabilityRequest, Effect, PluginId, Risk, ToolDescriptor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::digest::Digest;
 use crate::rank::Trust;
 use crate::scope::Scope;
+use crate::text::{inventory, strings};
 
 /// Names one approval request; 128 random bits, so that knowing one gives no other.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -87,7 +88,40 @@ pub enum ApprovalSubject {
         /// What changed since the last approval, where there was one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         diff: Option<String>,
+        /// The manifest, whole: what is approved is everything it says.
+        #[serde(default, skip_serializing_if = "Value::is_null")]
+        manifest: Value,
+        /// The tools' descriptions of themselves, where they are known: code that waits for its
+        /// first approval has not run.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        tools: Vec<ToolDescriptor>,
     },
+}
+
+impl ApprovalRequest {
+    /// Lists every string that the asking side wrote, with a JSON pointer to it: what an operator
+    /// has to be able to see before saying yes (attack F1). Print each with
+    /// [`printable`](crate::text::printable).
+    #[must_use]
+    pub fn inventory(&self) -> Vec<(String, String)> {
+        match &self.subject {
+            ApprovalSubject::Call { arguments, .. } => strings("/arguments", arguments),
+            ApprovalSubject::Plugin {
+                diff,
+                manifest,
+                tools,
+                ..
+            } => {
+                let mut found = strings("/manifest", manifest);
+                for (i, tool) in tools.iter().enumerate() {
+                    let of_tool = inventory(tool).into_iter();
+                    found.extend(of_tool.map(|(at, text)| (format!("/tools/{i}{at}"), text)));
+                }
+                found.extend(diff.iter().map(|diff| ("/diff".to_owned(), diff.clone())));
+                found
+            }
+        }
+    }
 }
 
 /// An operator's decision.

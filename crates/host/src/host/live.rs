@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyway_plugin_api::{HookPoint, Manifest, PluginId, RegisteredHook, Tool, ToolName};
+use keyway_plugin_api::{
+    HookPoint, Manifest, PluginId, RegisteredHook, Tool, ToolDescriptor, ToolName,
+};
 use serde_json::Value;
 
 use super::{Host, compatible};
@@ -56,6 +58,11 @@ impl Prepared {
         descriptors
             .map(|d| (d.name.clone(), definition_of(d)))
             .collect()
+    }
+
+    pub(super) fn descriptors(&self) -> Vec<ToolDescriptor> {
+        let descriptors = self.tools.iter().map(|tool| tool.descriptor());
+        descriptors.cloned().collect()
     }
 
     pub(super) fn enforcement(&self) -> Enforcement {

@@ -1,6 +1,6 @@
 //! Starts what the catalog says: failures are data, and the host always starts.
 
-use keyway_plugin_api::{PluginId, Risk};
+use keyway_plugin_api::{PluginId, Risk, ToolDescriptor};
 
 use super::change::Reach;
 use super::live::{self, Prepared};
@@ -117,17 +117,18 @@ impl Host {
         let state = self.catalog();
         let waits = |entry: &&PluginId| state.entry(entry).is_some_and(waits);
         for plugin in state.entries.keys().filter(waits) {
-            self.ask_about(plugin).await;
+            self.ask_about(plugin, Vec::new()).await;
         }
     }
 
-    /// Asks the approver about one plugin and carries the answer out.
-    async fn ask_about(&self, plugin: &PluginId) {
+    /// Asks the approver about one plugin, showing its tools where they are known, and carries the
+    /// answer out.
+    async fn ask_about(&self, plugin: &PluginId, tools: Vec<ToolDescriptor>) {
         let state = self.catalog();
         let Some(entry) = state.entry(plugin) else {
             return;
         };
-        let request = self.plugin_request(entry);
+        let request = self.plugin_request(entry, tools);
         if let Some(operation) = self.decided(plugin, &request).await
             && let Err(error) = self.record_only(&operation).await
         {
@@ -135,7 +136,7 @@ impl Host {
         }
     }
 
-    fn plugin_request(&self, entry: &CatalogEntry) -> ApprovalRequest {
+    fn plugin_request(&self, entry: &CatalogEntry, tools: Vec<ToolDescriptor>) -> ApprovalRequest {
         let record = &entry.keyway;
         let declared = asked(entry);
         let digest = || Digest::of_json(&declared.document);
@@ -150,6 +151,8 @@ impl Host {
                 risk: declared.risk.unwrap_or(Risk::Low),
                 requests: declared.requests.clone(),
                 diff: diff.map(|update| update.diff.join("\n")),
+                manifest: declared.document.clone(),
+                tools,
             },
         }
     }
@@ -234,7 +237,7 @@ impl Host {
             });
         }
         if self.catalog().entry(id).is_some_and(waits) {
-            self.ask_about(id).await;
+            self.ask_about(id, prepared.descriptors()).await;
         }
         let state = self.catalog();
         let entry = state.entry(id)?;

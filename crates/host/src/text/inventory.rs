@@ -51,6 +51,14 @@ pub fn inventory(descriptor: &ToolDescriptor) -> Vec<(String, String)> {
     found
 }
 
+/// Lists every string of a document with its JSON pointer, names of members included, whoever
+/// chose them.
+pub(crate) fn strings(root: &str, value: &Value) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    walk(root, value, &mut found, |_| true);
+    found
+}
+
 fn plain(word: &impl serde::Serialize) -> String {
     match serde_json::to_value(word) {
         Ok(Value::String(word)) => word,
@@ -58,8 +66,20 @@ fn plain(word: &impl serde::Serialize) -> String {
     }
 }
 
-/// Walks on an explicit stack: a schema built in memory may be nested without bound.
 fn collect(root: &str, value: &Value, found: &mut Vec<(String, String)>) {
+    walk(root, value, found, |key| {
+        KEYWORDS.binary_search(&key).is_err()
+    });
+}
+
+/// Walks on an explicit stack: a schema built in memory may be nested without bound. A member's
+/// name is listed where the plugin chose it, by its place or by what `is_chosen` says.
+fn walk(
+    root: &str,
+    value: &Value,
+    found: &mut Vec<(String, String)>,
+    is_chosen: impl Fn(&str) -> bool,
+) {
     let mut waiting = vec![(root.to_owned(), value)];
     while let Some((path, value)) = waiting.pop() {
         match value {
@@ -72,7 +92,7 @@ fn collect(root: &str, value: &Value, found: &mut Vec<(String, String)>) {
                 let chosen = path.rsplit('/').next().is_some_and(|k| NAMES.contains(&k));
                 for (key, item) in map.iter().rev() {
                     let below = format!("{path}/{}", key.replace('~', "~0").replace('/', "~1"));
-                    if chosen || KEYWORDS.binary_search(&key.as_str()).is_err() {
+                    if chosen || is_chosen(key) {
                         found.push((below.clone(), key.clone()));
                     }
                     waiting.push((below, item));

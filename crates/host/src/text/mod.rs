@@ -15,6 +15,7 @@ mod skeleton;
 mod visible;
 
 pub use inventory::inventory;
+pub(crate) use inventory::strings;
 pub use lint::{LintFinding, LintRule, lint};
 pub use printable::{EXCERPT_CHARS, excerpt, is_unsafe, printable, printable_lines};
 pub use skeleton::skeleton;
