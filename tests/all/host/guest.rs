@@ -26,6 +26,7 @@ pub(super) struct Guest {
     name: String,
     version: String,
     extension: Value,
+    top: serde_json::Map<String, Value>,
     tools: Vec<Arc<Answering>>,
     hooks: Vec<(HookPoint, HookAuthority, Arc<dyn Hook>)>,
     seen: Arc<Seen>,
@@ -73,6 +74,7 @@ pub(super) fn guest(name: &str) -> Guest {
             "runtime": { "kind": "linked" },
             "contributes": { "tools": [], "hooks": [] },
         }),
+        top: serde_json::Map::new(),
         tools: Vec::new(),
         hooks: Vec::new(),
         seen: Arc::default(),
@@ -181,6 +183,12 @@ impl Guest {
         self
     }
 
+    /// Sets a field of the manifest outside keyway's own.
+    pub(super) fn top(mut self, field: &str, value: Value) -> Self {
+        self.top.insert(field.to_owned(), value);
+        self
+    }
+
     pub(super) fn on_register(self, act: Act) -> Self {
         self.seen.register_next(act);
         self
@@ -222,13 +230,16 @@ impl Guest {
     }
 
     pub(super) fn text(&self) -> String {
-        json!({
+        let mut document = json!({
             "$schema": "https://agent-plugins.org/schemas/1.0.0/plugin.schema.json",
             "name": self.name,
             "version": self.version,
             "extensions": { "dev.keyway": self.extension },
-        })
-        .to_string()
+        });
+        for (field, value) in &self.top {
+            document[field] = value.clone();
+        }
+        document.to_string()
     }
 }
 

@@ -8,6 +8,7 @@ mod failing;
 mod guest;
 mod hook_authority;
 mod hooks;
+mod inventory;
 mod lifecycle;
 mod made;
 mod naming;
