@@ -16,6 +16,7 @@ use crate::catalog::{
     CatalogEntry, CatalogError, CatalogOperationResult, Operation, OperationKind, Plan,
     ReloadStage, SlotCollision,
 };
+use crate::digest::Digest;
 use crate::runtime::{Enforcement, StartError};
 
 /// What an operation did.
@@ -127,24 +128,26 @@ impl Host {
         Ok(prepared)
     }
 
-    /// Starts an instance whose tools are the ones that were approved, where they are known.
+    /// Starts an instance whose tools are among those that were approved, where they are known.
     pub(super) async fn prepare_pinned(
         &self,
         entry: &CatalogEntry,
     ) -> Result<Prepared, StartError> {
         let ready = self.prepare(entry).await?;
         let known = &entry.keyway.declared.tool_pins;
-        let pins = ready.pins();
-        if known.is_empty() || *known == pins || !ready.has_code() {
+        if known.is_empty() || !ready.has_code() {
             return Ok(ready);
         }
-        let differs = |name: &&ToolName| known.get(*name) != pins.get(*name);
-        let names: BTreeSet<&ToolName> = known.keys().chain(pins.keys()).collect();
-        let changed = names
-            .into_iter()
+        let pins = ready.pins();
+        let differs = |(name, digest): &(&ToolName, &Digest)| known.get(*name) != Some(*digest);
+        let changed: Vec<_> = pins
+            .iter()
             .filter(differs)
-            .map(ToString::to_string)
+            .map(|(n, _)| n.to_string())
             .collect();
+        if changed.is_empty() {
+            return Ok(ready);
+        }
         ready.discard(&self.engine).await;
         Err(StartError::DefinitionChanged { changed })
     }
