@@ -32,6 +32,7 @@ pub(super) struct Guest {
     seen: Arc<Seen>,
     starts: Option<Names>,
     stops: Option<Names>,
+    only_declared: bool,
 }
 
 /// Names in the order in which something happened to them.
@@ -80,6 +81,7 @@ pub(super) fn guest(name: &str) -> Guest {
         seen: Arc::default(),
         starts: None,
         stops: None,
+        only_declared: false,
     }
 }
 
@@ -199,6 +201,12 @@ impl Guest {
         self
     }
 
+    /// Registers of its tools what the approved manifest declares, and no more.
+    pub(super) fn only_declared(mut self) -> Self {
+        self.only_declared = true;
+        self
+    }
+
     /// Notes its name when it is started.
     pub(super) fn noting_starts(mut self, names: &Names) -> Self {
         self.starts = Some(Arc::clone(names));
@@ -262,6 +270,9 @@ impl Plugin for Guest {
     fn register(&self, ctx: &mut Register<'_>) -> Result<(), RegisterError> {
         self.seen.registers.fetch_add(1, Ordering::SeqCst);
         for tool in &self.tools {
+            if self.only_declared && !ctx.manifest().declares_tool(&tool.descriptor.name) {
+                continue;
+            }
             ctx.tools([Arc::clone(tool) as Arc<dyn Tool>])?;
         }
         for (point, authority, hook) in &self.hooks {

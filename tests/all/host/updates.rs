@@ -10,7 +10,7 @@ use keyway_test_support::{CodeRuntime, ScriptedApprover, TempPackages, TestHost}
 use serde_json::{Value, json};
 
 use super::guest::{Guest, descriptor, guest};
-use super::{id, operator, status};
+use super::{id, operator, refused, status};
 
 fn reads(path: &str) -> Value {
     json!([{ "kind": "filesystem", "read": [path] }])
@@ -176,12 +176,35 @@ async fn l13_a_package_that_asks_for_more_waits_while_the_old_one_serves() {
 
 #[tokio::test]
 async fn l13_a_package_that_drops_a_tool_reloads_without_a_question() {
+    let old = guest("notes").tool("list").tool("find").only_declared();
+    let new = guest("notes").version("2.0.0").tool("list");
+    let (host, packages) = on_disk(&old, &old).await;
+    packages.write("notes", &new.process().text());
+    let report = host.host().reload(&id("notes")).await.unwrap();
+    assert!(
+        report.result.message.starts_with("Reloaded notes."),
+        "{}",
+        report.result.message
+    );
+    host.call("notes/list", json!({})).await.unwrap();
+    host.call("notes/find", json!({})).await.unwrap_err();
+    // What comes back is new: the operator has to look at it.
+    packages.write("notes", &old.clone().version("3.0.0").process().text());
+    let report = host.host().reload(&id("notes")).await.unwrap();
+    let message = &report.result.message;
+    assert!(
+        message.contains("waits for approval: + contributes tool:find"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn l13_code_that_offers_more_than_its_manifest_does_not_replace_what_runs() {
     let old = guest("notes").tool("list").tool("find");
     let new = guest("notes").version("2.0.0").tool("list");
     let (host, packages) = on_disk(&old, &old).await;
     packages.write("notes", &new.process().text());
-    // The code still offers both: what the manifest no longer declares makes the reload fail.
-    host.host().reload(&id("notes")).await.unwrap_err();
+    refused(host.host().reload(&id("notes")).await, "RELOAD_FAILED");
     host.call("notes/find", json!({})).await.unwrap();
 }
 
