@@ -1,8 +1,10 @@
 //! What a running call can reach: who calls, how long it may take, and the host behind it.
 
 use std::fmt;
-use std::sync::Arc;
+use std::future::{Future, poll_fn};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Poll, Waker};
 
 use async_trait::async_trait;
 
@@ -63,6 +65,20 @@ struct Live {
     services: Arc<dyn HostServices>,
     ended: AtomicBool,
     cancelled: AtomicBool,
+    /// Who waits for the cancellation.
+    waiting: Mutex<Vec<Waker>>,
+}
+
+impl Live {
+    fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Release);
+        let waiting = std::mem::take(&mut *self.waiting());
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Waker>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl CallCx {
@@ -73,6 +89,7 @@ impl CallCx {
             services,
             ended: AtomicBool::new(false),
             cancelled: AtomicBool::new(false),
+            waiting: Mutex::default(),
         });
         (Self(Arc::clone(&live)), CallGuard(live))
     }
@@ -87,6 +104,20 @@ impl CallCx {
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.0.cancelled.load(Ordering::Acquire)
+    }
+
+    /// Waits until the caller stops waiting; never comes back in a call that ends well.
+    pub fn cancelled(&self) -> impl Future<Output = ()> + Send + '_ {
+        poll_fn(move |cx| {
+            let mut waiting = self.0.waiting();
+            if self.is_cancelled() {
+                return Poll::Ready(());
+            }
+            if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+                waiting.push(cx.waker().clone());
+            }
+            Poll::Pending
+        })
     }
 
     /// Asks the host for an effect.
@@ -119,14 +150,14 @@ pub struct CallGuard(Arc<Live>);
 impl CallGuard {
     /// Tells the tool that its caller stopped waiting.
     pub fn cancel(&self) {
-        self.0.cancelled.store(true, Ordering::Release);
+        self.0.cancel();
     }
 }
 
 impl Drop for CallGuard {
     fn drop(&mut self) {
-        self.0.cancelled.store(true, Ordering::Release);
         self.0.ended.store(true, Ordering::Release);
+        self.0.cancel();
     }
 }
 

@@ -47,12 +47,34 @@ pub enum EffectRequest {
         /// The new content.
         bytes: Vec<u8>,
     },
+    /// Sends one HTTP request. The host checks the host name again on every redirect and on the
+    /// resolved address.
+    HttpFetch {
+        /// The method, in capitals.
+        method: String,
+        /// The absolute URL, `http` or `https`.
+        url: String,
+        /// Headers in order. `${secret:NAME}` in a value stands for a granted secret, which the
+        /// host puts in after it has checked where the request goes; the plugin never sees it.
+        headers: Vec<(String, String)>,
+        /// The body, where there is one.
+        body: Option<Vec<u8>>,
+    },
     /// Writes one line to the plugin's log.
     Log {
         /// How important the line is.
         level: LogLevel,
         /// The text; the host redacts and escapes it.
         message: String,
+    },
+    /// Tells whoever waits for the call how far it is.
+    Progress {
+        /// How much is done; never less than what was said before.
+        done: u64,
+        /// How much there is in all, where that is known.
+        total: Option<u64>,
+        /// What is being done, in a few words.
+        message: Option<String>,
     },
     /// Reads a granted secret.
     SecretRead {
@@ -100,6 +122,8 @@ pub enum EffectReply {
     Bytes(Option<Vec<u8>>),
     /// It is done and there is nothing to say.
     Done,
+    /// The answer to an HTTP request, whatever its status.
+    Http(HttpResponse),
     /// Sorted names.
     Names(Vec<String>),
     /// The output of the tool that was called, as JSON text.
@@ -110,6 +134,54 @@ pub enum EffectReply {
     Stat(FileStat),
     /// Whether a compare-and-swap took place.
     Swapped(bool),
+}
+
+/// The answer to an HTTP request.
+#[derive(Clone, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "the three parts every HTTP answer has, taken apart by authors"
+)]
+pub struct HttpResponse {
+    /// The status, for example 200.
+    pub status: u16,
+    /// Headers in order, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body, whole.
+    pub body: Vec<u8>,
+}
+
+impl HttpResponse {
+    /// Returns the first header of a name, in whatever case it is asked for.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        let found = headers.find(|(key, _)| key.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// Returns the body as text, where it is UTF-8.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        std::str::from_utf8(&self.body).ok()
+    }
+
+    /// Tells whether the status is one of the two hundreds.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+}
+
+/// Shows sizes and no content: an answer can hold what a log must not.
+impl fmt::Debug for HttpResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpResponse")
+            .field("status", &self.status)
+            .field("headers", &self.headers.len())
+            .field("body_bytes", &self.body.len())
+            .finish()
+    }
 }
 
 /// Tells what a path is.

@@ -7,6 +7,8 @@
 mod args;
 mod fs;
 mod log;
+mod net;
+mod progress;
 mod reply;
 mod secret;
 mod state;
@@ -15,6 +17,8 @@ mod tools;
 pub use args::{Args, ToolInput};
 pub use fs::{FsRead, FsWrite};
 pub use log::Log;
+pub use net::{Hosts, HttpRequest, Net};
+pub use progress::Progress;
 pub use secret::{Secret, SecretName};
 pub use state::State;
 pub use tools::Tools;
@@ -47,7 +51,8 @@ use crate::{Arguments, CallCx, ConstNeed, ToolError};
     message = "a tool function cannot take a parameter of type `{Self}`",
     label = "not an extractor",
     note = "a parameter is one of `Args<T>` (what the model supplies), `&CallCx`, `FsRead`, \
-            `FsWrite`, `Log`, `Secret<N>`, `State`, `Tools`, or a type that implements `FromCall`",
+            `FsWrite`, `Log`, `Net<H>`, `Progress`, `Secret<N>`, `State`, `Tools`, or a type that \
+            implements `FromCall`",
     note = "if the model supplies this value, put it in a struct that derives `ToolInput` and \
             take `Args<ThatStruct>`"
 )]

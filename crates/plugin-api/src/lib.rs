@@ -34,9 +34,10 @@ pub use compat::{IncompatibleApi, check_api, plugin_api_version};
 pub use context::{CallCx, CallGuard, CallInfo, HostServices};
 pub use denial::{Denial, DenialReason};
 pub use descriptor::{Effect, ErrorCase, ToolDescriptor};
-pub use effect::{EffectReply, EffectRequest, FileStat, LogLevel, SecretValue};
+pub use effect::{EffectReply, EffectRequest, FileStat, HttpResponse, LogLevel, SecretValue};
 pub use extract::{
-    Args, FromCall, FsRead, FsWrite, Log, Secret, SecretName, State, ToolInput, Tools,
+    Args, FromCall, FsRead, FsWrite, Hosts, HttpRequest, Log, Net, Progress, Secret, SecretName,
+    State, ToolInput, Tools,
 };
 pub use hook::{Hook, HookAuthority, HookEvent, HookPoint, HookVerdict};
 pub use id::{AgentId, NAME_MAX, NameError, PluginId, ToolId, ToolName};
@@ -49,7 +50,9 @@ pub use manifest::{
 pub use need::{ConstNeed, Need, assert_effect_allows};
 pub use normalise::{SchemaProblem, normalise_input, normalise_output};
 pub use output::{IntoOutput, Json, ToolErrorCases};
-pub use plugin::{Plugin, Register, RegisterError, RegisteredHook, Staged, StartFailure};
+pub use plugin::{
+    Plugin, Register, RegisterError, RegisteredHook, Staged, StartFailure, StateEntries,
+};
 pub use slot::Slot;
 pub use tool::{Arguments, Content, Tool, ToolError, ToolErrorKind, ToolOutput};
 

@@ -16,6 +16,8 @@ pub enum ConstNeed {
     FilesystemRead,
     /// Writes files under the granted roots.
     FilesystemWrite,
+    /// Talks to these hosts.
+    Network(&'static [&'static str]),
     /// Needs nothing from the host.
     Nothing,
     /// Reads one secret.
@@ -91,6 +93,9 @@ impl Need {
             ConstNeed::Arguments | ConstNeed::Nothing => None,
             ConstNeed::FilesystemRead => Some(Self::FilesystemRead),
             ConstNeed::FilesystemWrite => Some(Self::FilesystemWrite),
+            ConstNeed::Network(hosts) => Some(Self::Network {
+                hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
+            }),
             ConstNeed::Secret(name) => Some(Self::Secret {
                 name: name.to_owned(),
             }),

@@ -1,7 +1,7 @@
 //! The plugin trait and `register(ctx)`: contributions are staged, then committed as a whole.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -53,9 +53,26 @@ pub trait Plugin: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Brings the plugin's state from an older layout (`state.version` of the manifest) to this
+    /// one's: gets every entry and gives back what is to be there instead. Runs before `start`,
+    /// on a copy; where it fails the old version serves on with the old state.
+    ///
+    /// # Errors
+    /// A text for the operator; nothing is changed then.
+    async fn migrate_state(
+        &self,
+        _from: u32,
+        entries: StateEntries,
+    ) -> Result<StateEntries, StartFailure> {
+        Ok(entries)
+    }
+
     /// Lets go of what `start` took (source 002 calls this `teardown`).
     async fn stop(&self) {}
 }
+
+/// Every entry of a plugin's state, by key.
+pub type StateEntries = BTreeMap<String, Vec<u8>>;
 
 /// Says why a plugin could not start, in words for the operator.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

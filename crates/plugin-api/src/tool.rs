@@ -95,6 +95,14 @@ pub enum ToolOutput {
 #[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Content {
+    /// Sound.
+    Audio {
+        /// Base64 of the bytes.
+        data: String,
+        /// Its media type, for example `audio/wav`.
+        #[serde(rename = "mimeType")]
+        mime_type: String,
+    },
     /// A picture.
     Image {
         /// Base64 of the bytes.
@@ -102,6 +110,21 @@ pub enum Content {
         /// Its media type, for example `image/png`.
         #[serde(rename = "mimeType")]
         mime_type: String,
+    },
+    /// A resource, whole, in the shape that MCP gives it (`uri`, `mimeType`, `text` or `blob`).
+    Resource {
+        /// The resource.
+        resource: Value,
+    },
+    /// The address of a resource that the caller can read.
+    ResourceLink {
+        /// Where it is.
+        uri: String,
+        /// Its name.
+        name: String,
+        /// Its media type, where it is known.
+        #[serde(rename = "mimeType", default, skip_serializing_if = "Option::is_none")]
+        mime_type: Option<String>,
     },
     /// Text.
     Text {

@@ -11,7 +11,8 @@ use crate::{Manifest, Slot};
 /// Capabilities stand as tags. What a manifest contributes stands as `contributes:tool:NAME`
 /// (`contributes:optional-tool:NAME` when it hides until it is allowed),
 /// `contributes:hook:POINT` and so on; a dependency as `dependency:NAME`; an exclusive slot as
-/// `slot:NAME`; the risk as `risk:LEVEL`.
+/// `slot:NAME`; the risk as `risk:LEVEL`; what is wanted outside calls too has `background:` in
+/// front.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NeedsDiff {
@@ -88,11 +89,25 @@ impl fmt::Display for NeedsDiff {
 
 /// Returns the tags of what `asked` allows beyond `before`, sorted.
 fn uncovered(asked: &[CapabilityRequest], before: &[CapabilityRequest]) -> Vec<String> {
-    let held: Vec<&Capability> = before.iter().map(|request| &request.capability).collect();
-    let atoms = asked.iter().flat_map(|request| request.capability.atoms());
-    let beyond = atoms.filter(|atom| !atom.is_covered_by(held.iter().copied()));
-    let tags: BTreeSet<String> = beyond.flat_map(|atom| atom.tags()).collect();
+    let in_calls = tags_beyond(asked.iter(), before.iter());
+    let is_background = |request: &&CapabilityRequest| request.background;
+    let outside_calls = tags_beyond(
+        asked.iter().filter(is_background),
+        before.iter().filter(is_background),
+    );
+    let outside_calls = outside_calls.iter().map(|tag| format!("background:{tag}"));
+    let tags: BTreeSet<String> = outside_calls.chain(in_calls).collect();
     tags.into_iter().collect()
+}
+
+fn tags_beyond<'a>(
+    asked: impl Iterator<Item = &'a CapabilityRequest>,
+    before: impl Iterator<Item = &'a CapabilityRequest>,
+) -> Vec<String> {
+    let held: Vec<&Capability> = before.map(|request| &request.capability).collect();
+    let atoms = asked.flat_map(|request| request.capability.atoms());
+    let beyond = atoms.filter(|atom| !atom.is_covered_by(held.iter().copied()));
+    beyond.flat_map(|atom| atom.tags()).collect()
 }
 
 /// Returns the declarations of one side that the other lacks. A tool that hides until it is

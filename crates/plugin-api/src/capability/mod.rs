@@ -220,6 +220,9 @@ pub struct CapabilityRequest {
     /// Whether the plugin works without it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub optional: bool,
+    /// Whether the plugin wants it outside calls too, when nobody asked it for anything.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub background: bool,
 }
 
 impl CapabilityRequest {
@@ -230,6 +233,7 @@ impl CapabilityRequest {
             capability,
             reason: None,
             optional: false,
+            background: false,
         }
     }
 
@@ -237,6 +241,13 @@ impl CapabilityRequest {
     #[must_use]
     pub fn with_reason(mut self, reason: impl Into<String>) -> Self {
         self.reason = Some(reason.into());
+        self
+    }
+
+    /// Says whether the plugin wants it outside calls too.
+    #[must_use]
+    pub fn with_background(mut self, background: bool) -> Self {
+        self.background = background;
         self
     }
 

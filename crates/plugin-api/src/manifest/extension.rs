@@ -239,13 +239,53 @@ fn read_runtime(value: &Value, at: At<'_>, report: &mut Report) -> Option<Runtim
         }
         args.push(text.to_owned());
     });
-    report.unknown_fields(at, fields, &["kind", "command", "args"], Unknown::Notice);
-    let kind = kind?;
+    let url = read_field(fields, "url", at, report, read_url);
+    if kind == Some(RuntimeKind::Mcp)
+        && fields.contains_key("url") == fields.contains_key("command")
+    {
+        let hint = "write `command` for a local server or `url` for a remote one";
+        report.missing(at, "command", hint);
+    }
+    let overlap = fields.get("overlap");
+    let overlap = overlap.and_then(|v| report.flag(at.key("overlap"), v));
+    let known = ["kind", "command", "args", "url", "overlap"];
+    report.unknown_fields(at, fields, &known, Unknown::Notice);
     Some(RuntimeSpec {
-        kind,
+        kind: kind?,
         command,
         args,
+        url,
+        overlap: overlap.unwrap_or(true),
     })
+}
+
+/// A server's address: `https`, or `http` on this machine; no user name, no password.
+fn read_url(value: &Value, at: At<'_>, report: &mut Report) -> Option<String> {
+    let text = report.text(at, value)?;
+    let authority = |rest: &str| {
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        rest.get(..end).unwrap_or_default().to_owned()
+    };
+    let is_clean = |host: &str| {
+        let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '@' | '\\');
+        !host.is_empty() && !host.contains(odd)
+    };
+    let is_local = |host: &str| {
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        matches!(name, "localhost" | "127.0.0.1" | "[::1]")
+    };
+    let is_fit = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
+        (Some(rest), _) => is_clean(&authority(rest)),
+        (_, Some(rest)) => is_clean(&authority(rest)) && is_local(&authority(rest)),
+        _ => false,
+    };
+    if is_fit {
+        return Some(text.to_owned());
+    }
+    let message = format!("`{}` is not an address of a server", shown(text));
+    let hint = "write an https address, or http for a server on this machine; no user name";
+    report.problem_with_hint(at, "BAD_URL", message, hint);
+    None
 }
 
 fn read_runtime_kind(fields: &Fields, at: At<'_>, report: &mut Report) -> Option<RuntimeKind> {

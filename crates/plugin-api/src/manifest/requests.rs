@@ -34,12 +34,15 @@ fn read_request(value: &Value, at: At<'_>, report: &mut Report) -> Option<Capabi
     let reason = reason.and_then(|v| report.text(at.key("reason"), v));
     let optional = fields.get("optional");
     let optional = optional.and_then(|v| report.flag(at.key("optional"), v));
+    let background = fields.get("background");
+    let background = background.and_then(|v| report.flag(at.key("background"), v));
     let capability = capability?;
     note_oddities(&capability, at, report);
     Some(CapabilityRequest {
         capability,
         reason: reason.map(str::to_owned),
         optional: optional.unwrap_or(false),
+        background: background.unwrap_or(false),
     })
 }
 
@@ -60,7 +63,7 @@ fn read_capability(fields: &Fields, at: At<'_>, report: &mut Report) -> Option<C
         "surface" => (&["surface", "verbs"], reader.surface()),
         _ => (&["tools"], reader.tool()),
     };
-    let known = [&["kind"], own, &["reason", "optional"]].concat();
+    let known = [&["kind"], own, &["reason", "optional", "background"]].concat();
     report.unknown_fields(at, fields, &known, Unknown::Problem);
     capability
 }

@@ -92,6 +92,11 @@ struct Runtime {
     command: Option<String>,
     /// Its arguments.
     args: Option<Vec<String>>,
+    /// Address of an MCP server that is reached over HTTP: `https`, or `http` on this machine.
+    #[schemars(regex(pattern = r"^https?://\S+$"))]
+    url: Option<String>,
+    /// Whether two instances may run at once while the plugin is reloaded; true when absent.
+    overlap: Option<bool>,
 }
 
 /// What the plugin adds. Tools, hooks and providers need a runtime.

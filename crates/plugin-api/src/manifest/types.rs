@@ -145,6 +145,10 @@ pub struct RuntimeSpec {
     pub command: Option<String>,
     /// Its arguments.
     pub args: Vec<String>,
+    /// Where the server is, for an MCP server that is reached over HTTP.
+    pub url: Option<String>,
+    /// Whether two instances may run at once while it is reloaded.
+    pub overlap: bool,
 }
 
 /// The kinds of runtime.
@@ -166,6 +170,8 @@ pub struct RuntimeSpec {
 pub enum RuntimeKind {
     /// Compiled into the host binary.
     Linked,
+    /// An MCP server: a child process with `command`, or a remote one with `url`.
+    Mcp,
     /// A child process that speaks the channel.
     Process,
     /// A WASM component.
@@ -174,13 +180,14 @@ pub enum RuntimeKind {
 
 impl RuntimeKind {
     /// Every kind, sorted by name.
-    pub const ALL: [Self; 3] = [Self::Linked, Self::Process, Self::Wasm];
+    pub const ALL: [Self; 4] = [Self::Linked, Self::Mcp, Self::Process, Self::Wasm];
 
     /// Returns the name as manifests write it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Linked => "linked",
+            Self::Mcp => "mcp",
             Self::Process => "process",
             Self::Wasm => "wasm",
         }
