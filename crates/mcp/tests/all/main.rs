@@ -1,0 +1,1 @@
+//! Tests of MCP, with real child processes.
