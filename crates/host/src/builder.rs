@@ -35,8 +35,8 @@ pub enum BuildError {
     /// The audit trail cannot be opened.
     #[error("cannot open the audit trail: {0}")]
     Audit(#[from] AuditError),
-    /// Two linked plugins have one name.
-    #[error("two linked plugins are called `{plugin}`")]
+    /// Two plugins that are not on disk have one name.
+    #[error("two plugins are called `{plugin}`")]
     DuplicatePlugin {
         /// The name.
         plugin: PluginId,
@@ -66,7 +66,7 @@ impl BuildError {
     pub fn hints(&self) -> Vec<String> {
         match self {
             Self::Audit(error) => error.hints().into_iter().map(str::to_owned).collect(),
-            Self::DuplicatePlugin { .. } => vec!["link only one of them".to_owned()],
+            Self::DuplicatePlugin { .. } => vec!["name only one of them to the builder".to_owned()],
             Self::Manifest(_) => vec!["run `keyway check` on the plugin".to_owned()],
             Self::Store(error) => error.hints(),
         }
@@ -93,6 +93,7 @@ pub struct HostBuilder {
     tools: Vec<Arc<dyn Tool>>,
     linked: Vec<Arc<dyn Plugin>>,
     takes_submitted: bool,
+    declared: Vec<(String, Trust)>,
     folders: Vec<(PathBuf, Trust)>,
     runtimes: Vec<Arc<dyn PluginRuntime>>,
     settings: BTreeMap<PluginId, Value>,
@@ -123,6 +124,7 @@ impl HostBuilder {
             tools: Vec::new(),
             linked: Vec::new(),
             takes_submitted: false,
+            declared: Vec::new(),
             folders: Vec::new(),
             runtimes: Vec::new(),
             settings: BTreeMap::new(),
@@ -197,7 +199,8 @@ impl HostBuilder {
         self
     }
 
-    /// Shares a redactor, so that secrets it learns are kept out of the audit trail.
+    /// Shares a redactor, so that secrets it learns are kept out of the audit trail, and out of
+    /// what the catalog keeps of the arguments of a call that waits for an operator.
     pub fn redactor(mut self, redactor: Redactor) -> Self {
         self.redactor = redactor;
         self
@@ -220,6 +223,13 @@ impl HostBuilder {
     /// approval like any other.
     pub fn submitted_plugins(mut self) -> Self {
         self.takes_submitted = true;
+        self
+    }
+
+    /// Adds a plugin that is a manifest and nothing else on this machine, a remote MCP server for
+    /// example. It waits for approval like any other; what is approved is the manifest's text.
+    pub fn declared_plugin(mut self, manifest: impl Into<String>, trust: Trust) -> Self {
+        self.declared.push((manifest.into(), trust));
         self
     }
 
@@ -263,6 +273,7 @@ impl HostBuilder {
             catalog,
             effects: self.effects,
             approver: self.approver,
+            redactor: self.redactor,
             clock: self.clock,
             limits: self.limits,
         });
@@ -308,7 +319,7 @@ impl HostBuilder {
         }
     }
 
-    /// Reads the manifests of linked plugins; their code does not run.
+    /// Reads the manifests of plugins that are not on disk; their code does not run.
     fn collect_linked(&mut self) -> Result<(LinkedRuntime, Vec<Found>), BuildError> {
         let mut runtime = LinkedRuntime::new();
         let mut found = Vec::new();
@@ -318,25 +329,21 @@ impl HostBuilder {
         }
         for plugin in plugins {
             let text = plugin.manifest().into_owned();
-            let (manifest, notices) = Manifest::parse(text.as_bytes())?;
-            let name = manifest.name().clone();
+            let linked = in_memory(&text, Trust::Trusted)?;
+            let name = linked.package.manifest.name().clone();
             if runtime.add(name.clone(), plugin).is_err() {
                 return Err(BuildError::DuplicatePlugin { plugin: name });
             }
-            let package = Package {
-                folder: PathBuf::new(),
-                manifest,
-                notices,
-                digest: Digest::of(text.as_bytes()),
-                has_mcp: false,
-                brings: Vec::new(),
-            };
-            found.push(Found {
-                package,
-                precedence: Precedence::Builtin,
-                trust: Trust::Trusted,
-                is_on_disk: false,
-            });
+            found.push(linked);
+        }
+        for (text, trust) in &self.declared {
+            let declared = in_memory(text, *trust)?;
+            let name = declared.package.manifest.name();
+            if found.iter().any(|f| f.package.manifest.name() == name) {
+                let plugin = name.clone();
+                return Err(BuildError::DuplicatePlugin { plugin });
+            }
+            found.push(declared);
         }
         found.sort_by(|a, b| a.package.manifest.name().cmp(b.package.manifest.name()));
         Ok((runtime, found))
@@ -366,6 +373,25 @@ impl HostBuilder {
         }
         broken
     }
+}
+
+/// Reads the manifest of a plugin that is not on disk.
+fn in_memory(text: &str, trust: Trust) -> Result<Found, ManifestError> {
+    let (manifest, notices) = Manifest::parse(text.as_bytes())?;
+    let package = Package {
+        folder: PathBuf::new(),
+        manifest,
+        notices,
+        digest: Digest::of(text.as_bytes()),
+        has_mcp: false,
+        brings: Vec::new(),
+    };
+    Ok(Found {
+        package,
+        precedence: Precedence::Builtin,
+        trust,
+        is_on_disk: false,
+    })
 }
 
 /// Lists the subfolders that hold a manifest, sorted.

@@ -10,16 +10,18 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::approval::Approver;
-use crate::audit::{AuditError, AuditEvent, AuditSink};
+use crate::audit::{AuditError, AuditEvent, AuditSink, Redactor};
 use crate::caller::Caller;
 use crate::catalog::{Catalog, Operation};
 use crate::clock::Clock;
 use crate::digest::Digest;
 use crate::effects::EffectPerformer;
 use crate::gate::{Ask, CapabilityGate, EffectAsk, EffectJudgement, HoldingsCell, Judgement};
+use crate::host::shown::ShownPlugins;
 use crate::hooks::{ChainReport, HookBlocked, HookTable, run_chain};
 use crate::invoke::CallError;
 use crate::limits::Limits;
+use crate::notice::Notices;
 use crate::panics::catch;
 use crate::registry::ToolRegistry;
 use crate::schema::ValidatorCache;
@@ -36,6 +38,7 @@ pub(crate) struct Engine {
     pub(crate) catalog: Arc<dyn Catalog>,
     pub(crate) effects: Arc<dyn EffectPerformer>,
     pub(crate) approver: Arc<dyn Approver>,
+    pub(crate) redactor: Redactor,
     pub(crate) time: HostTime,
     pub(crate) limits: Limits,
     pub(crate) validators: ValidatorCache,
@@ -47,6 +50,9 @@ pub(crate) struct Engine {
     /// writes down what was true before a revocation after it.
     cells_writer: Mutex<()>,
     pub(crate) session: Mutex<HashSet<SessionYes>>,
+    /// What is visible of the plugins that run.
+    pub(crate) shown: ShownPlugins,
+    pub(crate) notices: Notices,
     /// Number of changes of what can be called; views cache by it, callers watch it.
     pub(crate) changes: watch::Sender<u64>,
     next_call: AtomicU64,
@@ -60,6 +66,7 @@ pub(crate) struct EngineParts {
     pub(crate) catalog: Arc<dyn Catalog>,
     pub(crate) effects: Arc<dyn EffectPerformer>,
     pub(crate) approver: Arc<dyn Approver>,
+    pub(crate) redactor: Redactor,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Limits,
 }
@@ -76,6 +83,7 @@ impl Engine {
             catalog: parts.catalog,
             effects: parts.effects,
             approver: parts.approver,
+            redactor: parts.redactor,
             time: HostTime::new(parts.clock),
             limits: parts.limits,
             validators: ValidatorCache::new(VALIDATORS_KEPT, parts.limits),
@@ -84,6 +92,8 @@ impl Engine {
             cells: ArcSwap::default(),
             cells_writer: Mutex::default(),
             session: Mutex::default(),
+            shown: ShownPlugins::default(),
+            notices: Notices::new(),
             changes: watch::Sender::new(0),
             next_call: AtomicU64::new(1),
         }

@@ -12,10 +12,12 @@ use keyway_plugin_api::{
 use crate::audit::AuditEvent;
 use crate::caller::{Caller, Origin};
 use crate::engine::Engine;
-use crate::gate::{EffectAsk, EffectJudgement, EffectPermit, HoldingsCell};
+use crate::gate::{EffectAsk, EffectJudgement, EffectPermit, HoldingsCell, Moment};
+use crate::progress::Watcher;
 use crate::invoke::{Call, CallError, Outcome, invoke, resolve};
 
 /// Answers the requests of plugins that run for one caller.
+#[derive(Clone)]
 pub(crate) struct CallServices {
     /// Weak, because a plugin may keep its context longer than the host lives.
     engine: Weak<Engine>,
@@ -24,15 +26,33 @@ pub(crate) struct CallServices {
     chain: Vec<Arc<HoldingsCell>>,
     /// Tags of the running plugin's grants of which its call has spent a use.
     paid: Vec<String>,
+    moment: Moment,
+    /// Who is told how far the call is.
+    watcher: Option<Arc<Watcher>>,
 }
 
 impl CallServices {
     pub(crate) fn for_caller(engine: &Arc<Engine>, caller: Caller) -> Arc<Self> {
+        Self::for_plugin(engine, caller, Moment::Call)
+    }
+
+    /// Returns what a plugin asks through at a moment.
+    pub(crate) fn for_plugin(engine: &Arc<Engine>, caller: Caller, moment: Moment) -> Arc<Self> {
         Arc::new(Self {
             engine: Arc::downgrade(engine),
             caller,
             chain: Vec::new(),
             paid: Vec::new(),
+            moment,
+            watcher: None,
+        })
+    }
+
+    /// Returns what a call gets whose progress somebody watches.
+    pub(crate) fn watched_by(&self, watcher: Watcher) -> Arc<Self> {
+        Arc::new(Self {
+            watcher: Some(Arc::new(watcher)),
+            ..self.clone()
         })
     }
 
@@ -42,10 +62,8 @@ impl CallServices {
             return Arc::<Self>::clone(self);
         }
         Arc::new(Self {
-            engine: Weak::clone(&self.engine),
-            caller: self.caller.clone(),
-            chain: self.chain.clone(),
             paid,
+            ..Self::clone(self)
         })
     }
 }
@@ -63,6 +81,12 @@ impl HostServices for CallServices {
                 "the host has stopped",
             ));
         };
+        if matches!(request, EffectRequest::Progress { .. }) {
+            if let Some(watcher) = &self.watcher {
+                watcher.take(request);
+            }
+            return Ok(EffectReply::Done);
+        }
         let permit = self.pass_gate(&engine, call, &request)?;
         match request {
             EffectRequest::CallTool { tool, arguments } => {
@@ -117,6 +141,7 @@ impl CallServices {
             request,
             time: &engine.time,
             paid,
+            moment: self.moment,
         };
         let judged = match engine.judge_effect(ask) {
             EffectJudgement::Permitted(permit) => match &permit.spends {
@@ -163,6 +188,8 @@ impl CallServices {
             caller: caller.clone(),
             chain: chain.clone(),
             paid: Vec::new(),
+            moment: Moment::Call,
+            watcher: None,
         });
         let call = Call {
             caller: &caller,

@@ -18,6 +18,7 @@ use crate::gate::Holdings;
 use crate::hooks::HookBlocked;
 use crate::host::HostError;
 use crate::invoke::{Call, CallError, Outcome, invoke, is_visible_under, resolve};
+use crate::progress::{Progress, Watcher};
 use crate::rank::Trust;
 use crate::registry::{RegistrySnapshot, ToolEntry};
 use crate::services::CallServices;
@@ -158,6 +159,41 @@ impl From<&Value> for CallArguments<'_> {
     }
 }
 
+/// What is special about one call.
+///
+/// ```
+/// use std::time::Duration;
+/// use keyway_host::view::CallOptions;
+/// let options = CallOptions::new()
+///     .within(Duration::from_secs(5))
+///     .watched(|progress| println!("{} done", progress.done));
+/// ```
+#[derive(Debug, Default)]
+#[must_use = "hand it to `View::call_with`"]
+pub struct CallOptions {
+    deadline: Option<Duration>,
+    watcher: Option<Watcher>,
+}
+
+impl CallOptions {
+    /// Makes options of a call like any other.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets a deadline; the host's limit holds where it is shorter.
+    pub fn within(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// Sets who is told how far the call is. Called on the tool's own task: it must not block.
+    pub fn watched(mut self, tell: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        self.watcher = Some(Watcher::new(Box::new(tell)));
+        self
+    }
+}
+
 impl View {
     pub(crate) fn new(engine: Arc<Engine>, caller: Caller) -> Self {
         let services = CallServices::for_caller(&engine, caller.clone());
@@ -190,7 +226,7 @@ impl View {
         tool: &str,
         arguments: impl Into<CallArguments<'_>>,
     ) -> Result<Outcome, CallError> {
-        self.run(tool, arguments.into(), None).await
+        self.run(tool, arguments.into(), CallOptions::new()).await
     }
 
     /// Calls a tool with a deadline shorter than the host's limit.
@@ -203,14 +239,28 @@ impl View {
         tool: &str,
         arguments: impl Into<CallArguments<'_>>,
     ) -> Result<Outcome, CallError> {
-        self.run(tool, arguments.into(), Some(deadline)).await
+        let options = CallOptions::new().within(deadline);
+        self.run(tool, arguments.into(), options).await
+    }
+
+    /// Calls a tool with what is special about this call.
+    ///
+    /// # Errors
+    /// As [`View::call`].
+    pub async fn call_with(
+        &self,
+        options: CallOptions,
+        tool: &str,
+        arguments: impl Into<CallArguments<'_>>,
+    ) -> Result<Outcome, CallError> {
+        self.run(tool, arguments.into(), options).await
     }
 
     async fn run(
         &self,
         tool: &str,
         arguments: CallArguments<'_>,
-        deadline: Option<Duration>,
+        options: CallOptions,
     ) -> Result<Outcome, CallError> {
         let tool = match resolve(&self.engine, &self.caller, tool) {
             Ok(tool) => tool,
@@ -219,12 +269,13 @@ impl View {
                 return Err(error);
             }
         };
+        let watched = options.watcher.map(|w| self.services.watched_by(w));
         let call = Call {
             caller: &self.caller,
-            services: &self.services,
+            services: watched.as_ref().unwrap_or(&self.services),
             tool,
             arguments: arguments.0,
-            deadline,
+            deadline: options.deadline,
             is_approved: false,
             chain: &[],
         };

@@ -3,8 +3,9 @@
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::Duration;
+
+use crate::file_lock::lock_within;
 
 /// A file that one process at a time appends to.
 pub(super) trait Disk: Send + 'static {
@@ -28,7 +29,6 @@ pub(super) trait Disk: Send + 'static {
 
 /// How long to wait for a writer in another process.
 const PATIENCE: Duration = Duration::from_secs(5);
-const TURN: Duration = Duration::from_millis(1);
 
 /// A real file.
 pub(super) struct TrailDisk {
@@ -82,18 +82,10 @@ fn make_folder_of(path: &Path) -> io::Result<()> {
 
 impl Disk for TrailDisk {
     fn lock(&mut self) -> io::Result<()> {
-        let mut waited = Duration::ZERO;
-        loop {
-            match self.file.try_lock() {
-                Ok(()) => return Ok(()),
-                Err(TryLockError::Error(error)) => return Err(error),
-                Err(TryLockError::WouldBlock) if waited >= PATIENCE => {
-                    return Err(io::Error::other("another process holds its lock"));
-                }
-                Err(TryLockError::WouldBlock) => thread::park_timeout(TURN),
-            }
-            waited += TURN;
-        }
+        lock_within(&self.file, PATIENCE).map_err(|refused| match refused {
+            TryLockError::WouldBlock => io::Error::other("another process holds its lock"),
+            TryLockError::Error(error) => error,
+        })
     }
 
     fn unlock(&mut self) {

@@ -33,6 +33,9 @@ pub struct Grant {
     /// How many more uses it allows; any number when `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uses_left: Option<u64>,
+    /// Whether it holds outside calls too, when nobody asked the plugin for anything.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub background: bool,
 }
 
 impl Grant {
@@ -47,6 +50,7 @@ impl Grant {
             digest: None,
             expires_at_ms: None,
             uses_left: None,
+            background: false,
         }
     }
 

@@ -6,6 +6,18 @@ use super::Holdings;
 use crate::caller::Caller;
 use crate::time::HostTime;
 
+/// When a plugin asks for an effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Moment {
+    /// Outside any live call; only a grant that says background answers.
+    Background,
+    /// Inside a live call.
+    Call,
+    /// Before it runs: what it is handed when it is started.
+    Start,
+}
+
 /// An effect ask is the question whether a running plugin may have one effect.
 #[derive(Debug)]
 pub struct EffectAsk<'a> {
@@ -14,6 +26,7 @@ pub struct EffectAsk<'a> {
     pub(crate) request: &'a EffectRequest,
     pub(crate) time: &'a HostTime,
     pub(crate) paid: &'a [String],
+    pub(crate) moment: Moment,
 }
 
 impl<'a> EffectAsk<'a> {
@@ -33,6 +46,12 @@ impl<'a> EffectAsk<'a> {
     #[must_use]
     pub fn request(&self) -> &'a EffectRequest {
         self.request
+    }
+
+    /// Returns when the plugin asks.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        self.moment
     }
 
     /// Returns the time in Unix milliseconds; it never runs backwards. Reads the clock.

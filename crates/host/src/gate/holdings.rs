@@ -20,6 +20,8 @@ use crate::scope::Scope;
 pub enum Standing {
     /// It runs what was approved.
     Running,
+    /// It failed while it ran, and may come back by itself.
+    Down,
     /// It is installed and does not run.
     Stopped,
     /// It is never to run again.

@@ -13,7 +13,7 @@ mod standard;
 pub use ask::{Ask, Permit, Verdict};
 pub(crate) use ask::{AskNumber, Judgement};
 pub(crate) use effect::EffectJudgement;
-pub use effect::{EffectAsk, EffectPermit, EffectVerdict};
+pub use effect::{EffectAsk, EffectPermit, EffectVerdict, Moment};
 pub use holdings::{Holdings, HoldingsCell, Standing};
 pub use policy::{Policy, PolicyVerdict};
 pub use standard::StandardGate;

@@ -4,7 +4,9 @@ use std::sync::atomic::Ordering;
 
 use keyway_plugin_api::{Capability, Denial, DenialReason, EffectRequest, Need};
 
-use super::{Ask, CapabilityGate, EffectAsk, EffectVerdict, Holdings, Policy, PolicyVerdict};
+use super::{
+    Ask, CapabilityGate, EffectAsk, EffectVerdict, Holdings, Moment, Policy, PolicyVerdict,
+};
 use super::{Standing, Verdict};
 use crate::caller::Caller;
 use crate::catalog::Grant;
@@ -49,7 +51,7 @@ impl CapabilityGate for StandardGate {
     }
 
     fn decide_effect(&self, ask: EffectAsk<'_>) -> EffectVerdict {
-        if let Err(denial) = check_standing(ask.holdings(), ask.holdings().plugin().as_str()) {
+        if let Err(denial) = check_moment(&ask) {
             return ask.deny(denial);
         }
         let Some(wanted) = Wanted::of(ask.request()) else {
@@ -142,12 +144,24 @@ fn is_plain(grant: &Grant) -> bool {
     grant.expires_at_ms.is_none() && grant.uses_left.is_none() && grant.scope.is_everywhere()
 }
 
+/// A plugin that is being started does not run yet; what it is handed has to be granted all the
+/// same.
+fn check_moment(ask: &EffectAsk<'_>) -> Result<(), Denial> {
+    let (holdings, subject) = (ask.holdings(), ask.holdings().plugin().as_str());
+    match (ask.moment(), holdings.standing()) {
+        (Moment::Start, Standing::Running | Standing::Stopped | Standing::Down) => Ok(()),
+        _ => check_standing(holdings, subject),
+    }
+}
+
 fn check_standing(holdings: &Holdings, subject: &str) -> Result<(), Denial> {
     let plugin = holdings.plugin();
     match holdings.standing() {
         Standing::Running => Ok(()),
-        Standing::Stopped => Err(Denial::new(DenialReason::NotRunning, subject, "a call")
-            .with_command(format!("keyway plugin info {plugin}"))),
+        Standing::Down | Standing::Stopped => {
+            Err(Denial::new(DenialReason::NotRunning, subject, "a call")
+                .with_command(format!("keyway plugin info {plugin}")))
+        }
         Standing::Revoked => Err(Denial::new(DenialReason::Revoked, subject, "a call")),
     }
 }
@@ -245,7 +259,8 @@ fn denial(
     family: &str,
 ) -> Denial {
     let command = match reason {
-        DenialReason::NotDeclared => None,
+        // A grant for outside calls needs a manifest that asks for it.
+        DenialReason::CallEnded | DenialReason::NotDeclared => None,
         _ => Some(format!(
             "keyway plugin approve {} --grant {tag}",
             holdings.plugin()
@@ -296,6 +311,9 @@ impl<'a> Wanted<'a> {
         let (holdings, now_ms) = (ask.holdings(), ask.now_ms());
         let is_live = |grant: &Grant| {
             let is_paid = tag_of_counted(grant).is_some_and(|tag| ask.has_paid(&tag));
+            if ask.moment() == Moment::Background && !grant.background {
+                return Err(DenialReason::CallEnded);
+            }
             is_live(grant, holdings, ask.caller(), now_ms, is_paid)
         };
         find_live(holdings, |c| self.fits(c), is_live).map_err(|why| self.refuse(holdings, why))

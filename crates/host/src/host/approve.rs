@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Host, HostError};
 use crate::approval::{ApprovalId, ApprovalRequest, ApprovalSubject, Decision};
-use crate::audit::AuditEvent;
+use crate::audit::{AuditEvent, Redactor};
 use crate::catalog::{CallAnswer, CallQuestion, Operation};
 use crate::digest::{Digest, canonical};
 use crate::engine::Engine;
@@ -32,7 +32,7 @@ impl Engine {
     pub(crate) async fn consent(&self, call: &Call<'_>) -> Result<Consent, CallError> {
         let arguments: Value =
             serde_json::from_str(&call.arguments).map_err(CallError::not_json)?;
-        let question = question(call, &arguments);
+        let question = question(call, &arguments, &self.redactor);
         let given = call.arguments.clone().into_owned();
         if self.session().contains(&session_key(&question)) || self.spend_answer(&question)? {
             return Ok(Consent::Given(given));
@@ -129,13 +129,7 @@ impl Engine {
         };
         self.run_recorded(&operation)
             .map_err(|why| CallError::not_kept(question, &why))?;
-        let state = self.catalog.snapshot();
-        let kept = &state.keyway.call_approvals;
-        let mine = kept
-            .iter()
-            .rev()
-            .find(|(_, kept)| kept.question == *question);
-        Ok(mine.map_or_else(ApprovalId::fresh, |(id, _)| id.clone().into()))
+        Ok(question.id().into())
     }
 
     /// Takes one use off an operator's earlier yes to exactly this call.
@@ -162,23 +156,27 @@ impl Engine {
     }
 }
 
-fn question(call: &Call<'_>, arguments: &Value) -> CallQuestion {
+/// The digest is of the arguments as they came and binds the consent to them; the preview is for
+/// people and is kept, so no secret is in it. Nothing runs from a preview: the caller repeats the
+/// call.
+fn question(call: &Call<'_>, arguments: &Value, redactor: &Redactor) -> CallQuestion {
     let text = canonical(arguments);
-    let cut = text
-        .char_indices()
-        .map(|(i, _)| i)
-        .find(|i| *i >= PREVIEW_BYTES);
-    let preview = match cut {
-        Some(end) => format!("{}…", &text[..end]),
-        None => text.clone(),
-    };
     CallQuestion {
         tool: call.tool.id().clone(),
         caller: call.caller.scope().clone(),
         effect: call.tool.descriptor().effect,
         definition: call.tool.definition(),
         arguments: Digest::of(text.as_bytes()),
-        preview,
+        preview: preview(&redactor.redact(&text)),
+    }
+}
+
+/// Cuts what was redacted already: half a secret is no longer found.
+fn preview(text: &str) -> String {
+    let mut starts = text.char_indices().map(|(at, _)| at);
+    match starts.find(|at| *at >= PREVIEW_BYTES) {
+        Some(end) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 

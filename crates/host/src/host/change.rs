@@ -214,11 +214,11 @@ impl Host {
     fn pin_unknown(&self, prepared: &[Prepared]) {
         for ready in prepared.iter().filter(|ready| ready.has_code()) {
             let operation = Operation::PinTools {
-                plugin: ready.plugin.clone(),
+                plugin: ready.plugin().clone(),
                 pins: ready.pins(),
             };
             if let Err(error) = self.engine.run_recorded(&operation) {
-                tracing::warn!(plugin = %ready.plugin, "its tools could not be pinned: {error}");
+                tracing::warn!(plugin = %ready.plugin(), "its tools could not be pinned: {error}");
             }
         }
     }
@@ -260,12 +260,12 @@ impl Host {
     ) {
         let state = self.catalog();
         for ready in prepared.iter().filter(|ready| ready.has_code()) {
-            if !lives.contains_key(&ready.plugin) {
-                self.record_running(&ready.plugin, ready.enforcement());
+            if !lives.contains_key(ready.plugin()) {
+                self.record_running(ready.plugin(), ready.enforcement());
             }
         }
         for id in withdraw {
-            let returns = prepared.iter().any(|ready| ready.plugin == *id);
+            let returns = prepared.iter().any(|ready| ready.plugin() == id);
             let has_code = lives.get(id).is_some_and(Live::has_code);
             if has_code && !returns && !state.is_revoked(id) {
                 self.record_stopped(id);

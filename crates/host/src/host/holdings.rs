@@ -90,7 +90,7 @@ fn update(
     next.rules = Arc::clone(rules);
     next.standing = match before.standing {
         _ if state.is_revoked(id) => Standing::Revoked,
-        Standing::Running if entry.is_live() => Standing::Running,
+        standing @ (Standing::Running | Standing::Down) if entry.is_live() => standing,
         _ => Standing::Stopped,
     };
     if next.same_as(&before) {

@@ -6,20 +6,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyway_plugin_api::{
-    HookPoint, Manifest, PluginId, RegisteredHook, Tool, ToolDescriptor, ToolName,
+    CallCx, CallGuard, CallInfo, EffectReply, EffectRequest, HookPoint, HostServices, Manifest,
+    PluginId, SecretValue, ToolDescriptor, ToolName,
 };
 use serde_json::Value;
 
+use super::shown::{self, Contribution};
 use super::{Host, compatible};
+use crate::caller::{Caller, Origin};
 use crate::catalog::CatalogEntry;
 use crate::digest::Digest;
 use crate::engine::Engine;
-use crate::gate::{HoldingsCell, Standing};
+use crate::gate::Moment;
 use crate::panics::catch_async;
-use crate::registry::{
-    InFlight, Owner, Quarantined, RegistrationReport, RegistryChange, ToolEntry, definition_of,
+use crate::registry::{InFlight, Quarantined, RegistrationReport};
+use crate::runtime::{
+    Enforcement, Launch, PluginRuntime, RunningPlugin, StartError, Started, Supervision,
 };
-use crate::runtime::{Enforcement, Launch, PluginRuntime, RunningPlugin, StartError, Started};
+use crate::services::CallServices;
 
 /// What a runtime gets beyond its stages before it is given up on.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -27,6 +31,8 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// A plugin that runs; `None` where there is nothing to stop.
 pub(crate) struct Live {
     instance: Option<Arc<dyn RunningPlugin>>,
+    /// While it is here the plugin may ask for effects outside calls.
+    _background: Option<CallGuard>,
     in_flight: Arc<InFlight>,
     pub(super) enforcement: Enforcement,
     /// What was approved when it was started.
@@ -43,25 +49,22 @@ impl Live {
 
 /// An instance that has started and is not yet visible.
 pub(super) struct Prepared {
-    pub(super) plugin: PluginId,
-    /// `None` for an entry in the layout of source 002 alone, which has nothing to run.
-    manifest: Option<Arc<Manifest>>,
-    tools: Vec<Arc<dyn Tool>>,
-    hooks: Vec<RegisteredHook>,
+    what: Contribution,
     live: Live,
 }
 
 impl Prepared {
+    pub(super) fn plugin(&self) -> &PluginId {
+        &self.what.plugin
+    }
+
     /// Returns the digests of the definitions that were registered.
     pub(super) fn pins(&self) -> BTreeMap<ToolName, Digest> {
-        let descriptors = self.tools.iter().map(|tool| tool.descriptor());
-        descriptors
-            .map(|d| (d.name.clone(), definition_of(d)))
-            .collect()
+        self.what.pins()
     }
 
     pub(super) fn descriptors(&self) -> Vec<ToolDescriptor> {
-        let descriptors = self.tools.iter().map(|tool| tool.descriptor());
+        let descriptors = self.what.tools.iter().map(|tool| tool.descriptor());
         descriptors.cloned().collect()
     }
 
@@ -98,30 +101,93 @@ impl Host {
         }
         let runtime = self.runtimes.iter().find(|r| r.supports(&manifest));
         let runtime = runtime.ok_or_else(|| no_runtime(&manifest))?;
-        let launch = Launch {
-            manifest: Arc::clone(&manifest),
-            digest: declared
-                .digest
-                .unwrap_or_else(|| Digest::of_json(&declared.document)),
-            settings: self.settings_of(&plugin, &manifest)?,
-            source_path: entry.source_path.as_ref().map(PathBuf::from),
-            limits: self.engine.limits,
-        };
+        let (launch, background) = self.launch(entry, &manifest).await?;
+        let instance = launch.supervision.instance();
         let started = self.start_within(&**runtime, launch).await?;
         let started = self.check(&manifest, entry, started).await?;
-        Ok(Prepared {
+        let in_flight: Arc<InFlight> = Arc::default();
+        let live = Live {
+            instance: Some(started.instance),
+            _background: Some(background),
+            in_flight: Arc::clone(&in_flight),
+            enforcement: started.enforcement,
+            digest: declared.digest,
+            order: 0,
+        };
+        let what = Contribution {
             plugin,
+            instance,
             manifest: Some(manifest),
             tools: started.tools,
             hooks: started.hooks,
-            live: Live {
-                instance: Some(started.instance),
-                in_flight: Arc::default(),
-                enforcement: started.enforcement,
-                digest: declared.digest,
-                order: 0,
-            },
-        })
+            in_flight,
+        };
+        Ok(Prepared { what, live })
+    }
+
+    /// Collects what a runtime is handed; the guard ends what the plugin may do outside calls.
+    async fn launch(
+        &self,
+        entry: &CatalogEntry,
+        manifest: &Arc<Manifest>,
+    ) -> Result<(Launch, CallGuard), StartError> {
+        let (plugin, record) = (&entry.manifest.name, &entry.keyway);
+        let instance = self.engine.next_number();
+        let origin = Origin::Plugin(plugin.clone());
+        let caller = Caller::new(record.scope.clone(), origin);
+        let services = CallServices::for_plugin(&self.engine, caller.clone(), Moment::Background);
+        let shown = Arc::clone(caller.shown());
+        let info = CallInfo::new(0, plugin.clone(), "".into(), shown);
+        let (background, guard) = CallCx::begin(info, services);
+        let document = || Digest::of_json(&record.declared.document);
+        let launch = Launch {
+            manifest: Arc::clone(manifest),
+            digest: record.declared.digest.unwrap_or_else(document),
+            settings: self.settings_of(plugin, manifest)?,
+            source_path: entry.source_path.as_ref().map(PathBuf::from),
+            limits: self.engine.limits,
+            trust: record.trust,
+            required: self.policy.minimum(record.trust),
+            grants: Digest::of_json(&serde_json::to_value(&record.grants).unwrap_or_default()),
+            granted: record.grants.iter().map(|g| g.capability.clone()).collect(),
+            env: self.env_of(entry, manifest, caller).await?,
+            supervision: Supervision::new(&self.engine, plugin.clone(), instance),
+            background,
+        };
+        Ok((launch, guard))
+    }
+
+    /// Reads the granted secrets that the manifest wants in the environment; a name that is not
+    /// asked for as a secret is a condition on the machine and is not handed over.
+    async fn env_of(
+        &self,
+        entry: &CatalogEntry,
+        manifest: &Manifest,
+        caller: Caller,
+    ) -> Result<BTreeMap<String, SecretValue>, StartError> {
+        let plugin = &entry.manifest.name;
+        let services = CallServices::for_plugin(&self.engine, caller.clone(), Moment::Start);
+        let info = CallInfo::new(0, plugin.clone(), "".into(), Arc::clone(caller.shown()));
+        let mut env = BTreeMap::new();
+        let asks = |name: &str| {
+            let mut requests = manifest.capabilities().iter();
+            requests.any(|request| request.capability.allows_secret(name))
+        };
+        let grants = &entry.keyway.grants;
+        let is_granted = |name: &str| grants.iter().any(|g| g.capability.allows_secret(name));
+        let wanted = manifest.activation().env.iter();
+        for name in wanted.filter(|name| asks(name) && is_granted(name)) {
+            let request = EffectRequest::SecretRead { name: name.clone() };
+            match services.perform(&info, request).await {
+                Ok(EffectReply::Secret(value)) => drop(env.insert(name.clone(), value)),
+                Ok(_) => {}
+                Err(error) => {
+                    let reason = format!("secret {name} for its environment: {error}");
+                    return Err(StartError::Failed { reason });
+                }
+            }
+        }
+        Ok(env)
     }
 
     /// Tells whether the code that is linked for an entry is not what was approved: it declares
@@ -207,21 +273,25 @@ fn parse_declared(document: &Value) -> Result<Manifest, StartError> {
 }
 
 fn without_code(plugin: PluginId, manifest: Option<Arc<Manifest>>) -> Prepared {
+    let in_flight: Arc<InFlight> = Arc::default();
     let live = Live {
         instance: None,
-        in_flight: Arc::default(),
+        _background: None,
+        in_flight: Arc::clone(&in_flight),
         // With no code there is nothing that could do more than it was granted.
         enforcement: Enforcement::Enforced,
         digest: None,
         order: 0,
     };
-    Prepared {
+    let what = Contribution {
         plugin,
+        instance: 0,
         manifest,
         tools: Vec::new(),
         hooks: Vec::new(),
-        live,
-    }
+        in_flight,
+    };
+    Prepared { what, live }
 }
 
 fn no_runtime(manifest: &Manifest) -> StartError {
@@ -258,86 +328,18 @@ pub(super) fn swap(
     withdraw: &[PluginId],
     show: Vec<Prepared>,
 ) -> (Shown, Vec<(PluginId, Live)>) {
-    let gone: Vec<_> = withdraw
-        .iter()
-        .cloned()
-        .chain(show.iter().map(|p| p.plugin.clone()))
-        .collect();
-    let mut hooks = engine.hooks().without(&gone);
-    // A plugin that comes again never stands still in between: a reload loses no call.
-    let comes_again = |id: &&PluginId| show.iter().any(|prepared| prepared.plugin == **id);
-    let leaving = withdraw.iter().filter(|id| !comes_again(id));
-    for cell in leaving.filter_map(|id| engine.cell(id)) {
-        stand(engine, &cell, Standing::Stopped);
-    }
-    let mut change = RegistryChange {
-        remove: withdraw.to_vec(),
-        add: Vec::new(),
-    };
-    let (mut quarantined, mut lives) = (Vec::new(), Vec::new());
+    let (mut lives, mut contributions) = (Vec::new(), Vec::new());
     for prepared in show {
-        let cell = engine.cell(&prepared.plugin);
-        let Some(cell) = cell.filter(|cell| !cell.load().is_builtin()) else {
-            continue;
-        };
-        stand(engine, &cell, Standing::Running);
-        let plugin = prepared.plugin.clone();
-        hooks.add(&plugin, cell.load().trust(), prepared.hooks.clone());
-        change.add.push((
-            plugin.clone(),
-            entries(engine, &prepared, &cell, &mut quarantined),
-        ));
-        lives.push((plugin, prepared.live));
+        lives.push((prepared.what.plugin.clone(), prepared.live));
+        contributions.push(prepared.what);
     }
-    engine.set_hooks(hooks);
-    let report = engine.registry.publish(change);
-    (
-        Shown {
-            report,
-            quarantined,
-        },
-        lives,
-    )
-}
-
-/// Makes the registry's entries of what a plugin registered; a bad one is kept out, its siblings
-/// are not (R11).
-fn entries(
-    engine: &Engine,
-    prepared: &Prepared,
-    cell: &Arc<HoldingsCell>,
-    quarantined: &mut Vec<Quarantined>,
-) -> Vec<ToolEntry> {
-    let in_flight = Arc::clone(&prepared.live.in_flight);
-    let owner = Owner {
-        holdings: Arc::clone(cell),
-        in_flight,
+    let swapped = shown::swap(engine, withdraw, contributions);
+    lives.retain(|(plugin, _)| swapped.taken.contains(plugin));
+    let shown = Shown {
+        report: swapped.report,
+        quarantined: swapped.quarantined,
     };
-    let mut entries = Vec::new();
-    for tool in prepared.tools.iter().take(engine.limits.tools_per_plugin) {
-        let declared = prepared
-            .manifest
-            .as_ref()
-            .map(|manifest| manifest.contributes());
-        let name = &tool.descriptor().name;
-        let is_optional = declared
-            .and_then(|adds| adds.tools.get(name))
-            .is_some_and(|tool| tool.optional);
-        let (tool, owner) = (Arc::clone(tool), owner.clone());
-        match ToolEntry::admit(&prepared.plugin, tool, is_optional, owner, &engine.limits) {
-            Ok(entry) => entries.push(entry),
-            Err(kept_out) => quarantined.push(kept_out),
-        }
-    }
-    entries
-}
-
-fn stand(engine: &Engine, cell: &HoldingsCell, standing: Standing) {
-    let _writer = engine.change_cells();
-    // Revoked stays revoked, whatever runs or stops.
-    if cell.load().standing() != Standing::Revoked {
-        cell.set_standing(standing);
-    }
+    (shown, lives)
 }
 
 /// Keeps what runs now and gives back the instances that it replaces.

@@ -2,7 +2,7 @@
 //!
 //! The files follow the life of a host: `outcome` (what starting reports), `live` (what runs),
 //! `holdings` (from the catalog to what the gate reads), `start`, `change` (every operation),
-//! `reload` (following a source), `follow` (following the catalog file), `approve` (calls that
+//! `reload` (following a source), `shown` (what is visible of what runs, also when it fails), `follow` (following the catalog file), `approve` (calls that
 //! wait), `trail` (what the audit trail is told about the catalog).
 
 mod approve;
@@ -15,6 +15,7 @@ mod holdings;
 mod live;
 mod outcome;
 mod reload;
+pub(crate) mod shown;
 mod start;
 mod trail;
 
@@ -26,7 +27,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use keyway_plugin_api::{PluginId, Tool};
 use serde_json::Value;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, broadcast, watch};
 
 pub(crate) use approve::Consent;
 pub use change::OperationReport;
@@ -42,6 +43,7 @@ use crate::caller::Caller;
 use crate::catalog::{CatalogError, CatalogState, Operation, Plan};
 use crate::engine::Engine;
 use crate::gate::Policy;
+use crate::notice::Notice;
 use crate::operator::OperatorId;
 use crate::package::{Package, PackageError};
 use crate::rank::{Precedence, Trust};
@@ -169,6 +171,13 @@ impl Host {
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.engine.changes.subscribe()
+    }
+
+    /// Listens to what operators should know: a plugin failed, came back, lost a tool. The same is
+    /// in the audit trail.
+    #[must_use]
+    pub fn notices(&self) -> broadcast::Receiver<Notice> {
+        self.engine.notices.subscribe()
     }
 
     /// Tells whether [`Host::start`] has run.

@@ -154,7 +154,7 @@ fn redeem(
     match tool.holdings().load().standing() {
         Standing::Running => Ok(permit.spends),
         Standing::Revoked => refuse(DenialReason::Revoked),
-        Standing::Stopped => refuse(DenialReason::NotRunning),
+        Standing::Down | Standing::Stopped => refuse(DenialReason::NotRunning),
     }
 }
 

@@ -51,16 +51,24 @@ pub(crate) fn resolve(
     })
 }
 
-/// Says that a plugin was revoked, to a caller who may know of the plugin: its tools are gone for
-/// good, and a model that remembers one should not look for another spelling.
+/// Says that a plugin was revoked or has failed, to a caller who may know of the plugin: a model
+/// that remembers one of its tools should not look for another spelling.
 fn gone(engine: &Engine, caller: &Caller, name: &str) -> Option<Denial> {
     let (plugin, _) = name.split_once('/')?;
     let plugin = PluginId::parse(plugin).ok()?;
     let cell = engine.cell(&plugin)?;
     let holdings = cell.load();
-    let is_known = holdings.scope().contains(caller.scope());
-    let is_revoked = holdings.standing() == Standing::Revoked;
-    (is_known && is_revoked).then(|| Denial::new(DenialReason::Revoked, name, "a call"))
+    if !holdings.scope().contains(caller.scope()) {
+        return None;
+    }
+    match holdings.standing() {
+        Standing::Revoked => Some(Denial::new(DenialReason::Revoked, name, "a call")),
+        Standing::Down => Some(
+            Denial::new(DenialReason::NotRunning, name, "a call")
+                .with_command(format!("keyway plugin info {plugin}")),
+        ),
+        Standing::Running | Standing::Stopped => None,
+    }
 }
 
 fn by_alias(snapshot: &RegistrySnapshot, caller: &Caller, name: &str) -> Option<Arc<ToolEntry>> {

@@ -9,7 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use keyway_plugin_api::{Manifest, Plugin, PluginId, Register, RegisterError, RuntimeKind, Staged};
+use keyway_plugin_api::{
+    Manifest, Plugin, PluginId, Register, RegisterError, RuntimeKind, Staged, StartFailure,
+    StateEntries,
+};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -133,5 +136,13 @@ struct LinkedInstance(Arc<dyn Plugin>);
 impl RunningPlugin for LinkedInstance {
     async fn stop(&self) {
         self.0.stop().await;
+    }
+
+    async fn migrate_state(
+        &self,
+        from: u32,
+        entries: StateEntries,
+    ) -> Result<StateEntries, StartFailure> {
+        self.0.migrate_state(from, entries).await
     }
 }

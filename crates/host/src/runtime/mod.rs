@@ -1,19 +1,26 @@
 //! How plugins run: the trait a runtime implements, and the linked one.
 
 mod linked;
+mod supervision;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use keyway_plugin_api::{Manifest, RegisterError, RegisteredHook, Staged, Tool};
+use keyway_plugin_api::{
+    CallCx, Capability, Manifest, RegisterError, RegisteredHook, SecretValue, Staged, StartFailure,
+    StateEntries, Tool,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use linked::LinkedRuntime;
+pub use supervision::{Failure, Supervision};
 
 use crate::digest::Digest;
 use crate::limits::Limits;
+use crate::rank::Trust;
 
 /// How firmly a runtime holds a plugin to its grants, weakest first. The order is meaning.
 ///
@@ -57,6 +64,21 @@ pub struct Launch {
     pub source_path: Option<PathBuf>,
     /// The host's limits.
     pub limits: Limits,
+    /// How far the plugin's source is believed.
+    pub trust: Trust,
+    /// The least enforcement that the policy requires.
+    pub required: Enforcement,
+    /// What is granted now, for a runtime that confines; the gate decides on every effect anew.
+    pub granted: Vec<Capability>,
+    /// Digest of the grants, to bind a channel to.
+    pub grants: Digest,
+    /// Granted secrets that the manifest wants in the environment.
+    pub env: BTreeMap<String, SecretValue>,
+    /// How the runtime tells the host what became of this instance.
+    pub supervision: Supervision,
+    /// Where the plugin's requests outside live calls go: the gate permits what was granted for
+    /// background use, and refuses and records the rest.
+    pub background: CallCx,
 }
 
 /// A plugin that started and is not yet visible.
@@ -119,6 +141,21 @@ pub trait PluginRuntime: Send + Sync + 'static {
 pub trait RunningPlugin: Send + Sync + 'static {
     /// Stops the plugin. Called once; has the deadline of [`Limits::stop`].
     async fn stop(&self);
+
+    /// Lets the plugin bring its state from an older layout to its own. Called before the instance
+    /// is shown, with a copy of the state.
+    ///
+    /// # Errors
+    /// The plugin's own reason; the old state stays.
+    async fn migrate_state(
+        &self,
+        from: u32,
+        entries: StateEntries,
+    ) -> Result<StateEntries, StartFailure> {
+        // A runtime that cannot ask its plugin keeps what there is.
+        let _ = from;
+        Ok(entries)
+    }
 }
 
 /// Says why a plugin did not start.
@@ -138,7 +175,7 @@ pub enum StartError {
     #[error("{trust} plugins must be {required} and this runtime reaches {reached}")]
     Enforcement {
         /// The plugin's trust tier.
-        trust: crate::rank::Trust,
+        trust: Trust,
         /// What the policy requires.
         required: Enforcement,
         /// What the runtime reaches.

@@ -2,10 +2,13 @@
 //! disk in its place.
 
 use std::any::Any;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::hash::{Hash as _, Hasher as _};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::Path;
+use std::time::Duration;
+
+use crate::file_lock::lock_within;
 
 /// One thing that a store asks of a disk.
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +26,8 @@ pub enum DiskOp<'a> {
     },
     /// Makes a folder that only its owner can enter, with its parents; fine where there is one.
     CreateDir(&'a Path),
-    /// Waits for the lock that this file stands for, and holds it until the reply is dropped.
+    /// Waits for the lock that this file stands for, at most half a minute, and holds it until
+    /// the reply is dropped.
     Lock(&'a Path),
     /// Reads a regular file of at most so many bytes, never through a link.
     Read {
@@ -132,14 +136,19 @@ fn lock(path: &Path) -> io::Result<DiskReply> {
     options.read(true).write(true).create(true).truncate(false);
     private(&mut options);
     let file = options.open(path)?;
-    loop {
-        match file.lock() {
-            Ok(()) => return Ok(DiskReply::Held(Box::new(file))),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
+    match lock_within(&file, PATIENCE) {
+        Ok(()) => Ok(DiskReply::Held(Box::new(file))),
+        Err(TryLockError::WouldBlock) => Err(io::Error::new(
+            io::ErrorKind::WouldBlock,
+            "another process holds it and does not let go",
+        )),
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
+
+/// How long to wait for another writer: many changes of a large catalog on a slow disk, and an
+/// end to the wait for one that hangs.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// New files are their owner's alone, and no link is followed.
 fn private(options: &mut OpenOptions) {

@@ -96,6 +96,7 @@ fn grants_for(
     let capabilities = selected(plugin, requests, &approval.grants)?;
     let scope = approval.scope.as_ref().unwrap_or(&entry.keyway.scope);
     let grant = |capability| Grant {
+        background: is_background(requests, &capability),
         capability,
         by: approval.by.clone(),
         at_ms: draft.now_ms,
@@ -105,6 +106,12 @@ fn grants_for(
         uses_left: approval.uses,
     };
     Ok(capabilities.into_iter().map(grant).collect())
+}
+
+/// Tells whether a request asks for a capability outside calls too.
+fn is_background(requests: &[CapabilityRequest], capability: &Capability) -> bool {
+    let mut background = requests.iter().filter(|request| request.background);
+    background.any(|request| request.capability.covers(capability))
 }
 
 /// Returns what an approval grants: every required request whole, of the optional ones what the
@@ -197,6 +204,7 @@ pub(super) fn grant_one(
     let stamped = Grant {
         at_ms: draft.now_ms,
         digest: entry.keyway.declared.digest,
+        background: is_background(&entry.keyway.declared.requests, &grant.capability),
         ..grant.clone()
     };
     draft.edit(plugin, |entry| {
@@ -219,13 +227,15 @@ pub(super) fn carried_over(
 ) -> Vec<Grant> {
     let mut kept = Vec::new();
     for grant in grants {
-        let still = requests
-            .iter()
-            .filter_map(|request| request.capability.intersect(&grant.capability));
-        for capability in still {
+        let still = requests.iter().filter_map(|request| {
+            let capability = request.capability.intersect(&grant.capability)?;
+            Some((capability, request.background))
+        });
+        for (capability, background) in still {
             let grant = Grant {
                 capability,
                 digest,
+                background: grant.background && background,
                 ..grant.clone()
             };
             if !kept.contains(&grant) {

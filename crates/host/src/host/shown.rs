@@ -1,0 +1,355 @@
+//! What is visible of the plugins that run: the one place where that changes.
+//!
+//! A swap, a failure and a return all happen under one lock and in one store of the registry, so
+//! that whoever lists or calls sees a plugin whole or not at all.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use keyway_plugin_api::{LogLevel, Manifest, PluginId, RegisteredHook, Tool, ToolName};
+
+use crate::audit::AuditEvent;
+use crate::catalog::Operation;
+use crate::digest::Digest;
+use crate::engine::Engine;
+use crate::gate::{HoldingsCell, Standing};
+use crate::notice::Notice;
+use crate::registry::{
+    InFlight, Owner, Quarantined, RegistrationReport, RegistryChange, ToolEntry, definition_of,
+};
+use crate::runtime::Failure;
+
+/// An instance of a plugin, by name and number.
+type Instance<'a> = (&'a PluginId, u64);
+
+/// What one instance contributes.
+pub(crate) struct Contribution {
+    pub(crate) plugin: PluginId,
+    pub(crate) instance: u64,
+    /// `None` for an entry in the layout of source 002 alone, which has nothing to run.
+    pub(crate) manifest: Option<Arc<Manifest>>,
+    pub(crate) tools: Vec<Arc<dyn Tool>>,
+    pub(crate) hooks: Vec<RegisteredHook>,
+    pub(crate) in_flight: Arc<InFlight>,
+}
+
+impl Contribution {
+    /// Returns the digests of the definitions.
+    pub(crate) fn pins(&self) -> BTreeMap<ToolName, Digest> {
+        pins_of(&self.tools)
+    }
+}
+
+fn pins_of(tools: &[Arc<dyn Tool>]) -> BTreeMap<ToolName, Digest> {
+    let descriptors = tools.iter().map(|tool| tool.descriptor());
+    descriptors
+        .map(|d| (d.name.clone(), definition_of(d)))
+        .collect()
+}
+
+/// The instances that are shown, or would be if they were not down.
+#[derive(Default)]
+pub(crate) struct ShownPlugins(Mutex<Table>);
+
+#[derive(Default)]
+pub(crate) struct Table {
+    plugins: BTreeMap<PluginId, Shown>,
+    /// Instances that failed before they were shown.
+    failed_early: BTreeSet<u64>,
+}
+
+struct Shown {
+    what: Contribution,
+    is_down: bool,
+    struck_out: BTreeSet<ToolName>,
+}
+
+impl ShownPlugins {
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn current(&mut self, (plugin, instance): Instance<'_>) -> Option<&mut Shown> {
+        let shown = self.plugins.get_mut(plugin);
+        shown.filter(|shown| shown.what.instance == instance)
+    }
+}
+
+/// What a swap did.
+pub(crate) struct Swapped {
+    pub(crate) report: RegistrationReport,
+    pub(crate) quarantined: Vec<Quarantined>,
+    /// Who is shown now, or would be if it were not down.
+    pub(crate) taken: BTreeSet<PluginId>,
+}
+
+/// Takes some plugins' contributions away and shows others', in one swap of the registry.
+pub(crate) fn swap(engine: &Engine, withdraw: &[PluginId], show: Vec<Contribution>) -> Swapped {
+    let mut table = engine.shown.lock();
+    let gone: Vec<_> = withdraw
+        .iter()
+        .cloned()
+        .chain(show.iter().map(|what| what.plugin.clone()))
+        .collect();
+    let mut hooks = engine.hooks().without(&gone);
+    // A plugin that comes again never stands still in between: a reload loses no call.
+    let comes_again = |id: &&PluginId| show.iter().any(|what| what.plugin == **id);
+    for id in withdraw.iter().filter(|id| !comes_again(id)) {
+        table.plugins.remove(id);
+        if let Some(cell) = engine.cell(id) {
+            stand(engine, &cell, Standing::Stopped);
+        }
+    }
+    let mut change = RegistryChange {
+        remove: withdraw.to_vec(),
+        add: Vec::new(),
+    };
+    let (mut quarantined, mut taken) = (Vec::new(), BTreeSet::new());
+    for what in show {
+        let cell = engine.cell(&what.plugin);
+        let Some(cell) = cell.filter(|cell| !cell.load().is_builtin()) else {
+            continue;
+        };
+        let plugin = what.plugin.clone();
+        let is_down = table.failed_early.remove(&what.instance);
+        hooks.add(&plugin, cell.load().trust(), what.hooks.clone());
+        let shown = Shown {
+            what,
+            is_down,
+            struck_out: BTreeSet::new(),
+        };
+        change.add.push((
+            plugin.clone(),
+            appear(engine, &shown, &cell, &mut quarantined),
+        ));
+        table.plugins.insert(plugin.clone(), shown);
+        taken.insert(plugin);
+    }
+    engine.set_hooks(hooks);
+    Swapped {
+        report: engine.registry.publish(change),
+        quarantined,
+        taken,
+    }
+}
+
+/// Lets a plugin stand as what it is and makes the entries that it has then.
+fn appear(
+    engine: &Engine,
+    shown: &Shown,
+    cell: &Arc<HoldingsCell>,
+    quarantined: &mut Vec<Quarantined>,
+) -> Vec<ToolEntry> {
+    if shown.is_down {
+        stand(engine, cell, Standing::Down);
+        return Vec::new();
+    }
+    stand(engine, cell, Standing::Running);
+    entries(engine, shown, cell, quarantined)
+}
+
+/// Makes the registry's entries of what a plugin registered; a bad one is kept out, its siblings
+/// are not (R11).
+fn entries(
+    engine: &Engine,
+    shown: &Shown,
+    cell: &Arc<HoldingsCell>,
+    quarantined: &mut Vec<Quarantined>,
+) -> Vec<ToolEntry> {
+    let what = &shown.what;
+    let owner = Owner {
+        holdings: Arc::clone(cell),
+        in_flight: Arc::clone(&what.in_flight),
+    };
+    let is_there = |tool: &&Arc<dyn Tool>| !shown.struck_out.contains(&tool.descriptor().name);
+    let most = engine.limits.tools_per_plugin;
+    let mut entries = Vec::new();
+    for tool in what.tools.iter().filter(is_there).take(most) {
+        let declared = what.manifest.as_ref().map(|manifest| manifest.contributes());
+        let name = &tool.descriptor().name;
+        let is_optional = declared
+            .and_then(|adds| adds.tools.get(name))
+            .is_some_and(|tool| tool.optional);
+        let (tool, owner) = (Arc::clone(tool), owner.clone());
+        match ToolEntry::admit(&what.plugin, tool, is_optional, owner, &engine.limits) {
+            Ok(entry) => entries.push(entry),
+            Err(kept_out) => quarantined.push(kept_out),
+        }
+    }
+    entries
+}
+
+fn stand(engine: &Engine, cell: &HoldingsCell, standing: Standing) {
+    let _writer = engine.change_cells();
+    // Revoked stays revoked, whatever runs or stops.
+    if cell.load().standing() != Standing::Revoked {
+        cell.set_standing(standing);
+    }
+}
+
+/// Takes away what a failed instance shows; a no to an instance that is not the current one.
+pub(crate) fn down(engine: &Engine, instance: Instance<'_>, failure: &Failure) {
+    let mut table = engine.shown.lock();
+    if !table.plugins.contains_key(instance.0) {
+        // It failed between its start and its first appearance.
+        table.failed_early.insert(instance.1);
+        return;
+    }
+    let Some(shown) = table.current(instance).filter(|shown| !shown.is_down) else {
+        return;
+    };
+    shown.is_down = true;
+    republish(engine, shown);
+    drop(table);
+    tell_failure(engine, instance.0, failure);
+    engine.announce();
+}
+
+/// Shows again what an instance showed before it failed.
+pub(crate) fn up(engine: &Engine, instance: Instance<'_>) {
+    let mut table = engine.shown.lock();
+    table.failed_early.remove(&instance.1);
+    let Some(shown) = table.current(instance).filter(|shown| shown.is_down) else {
+        return;
+    };
+    shown.is_down = false;
+    republish(engine, shown);
+    drop(table);
+    engine.audit.record(AuditEvent::LifecycleMoved {
+        plugin: instance.0.clone(),
+        from: "failed".into(),
+        to: "running".into(),
+        by: None,
+        why: "it was started again".into(),
+    });
+    tell(engine, notice(LogLevel::Info, instance.0, "it runs again"));
+    engine.announce();
+}
+
+/// Keeps one tool out of what an instance shows.
+pub(crate) fn strike_out(engine: &Engine, instance: Instance<'_>, tool: &ToolName, reason: &str) {
+    let mut table = engine.shown.lock();
+    let Some(shown) = table.current(instance) else {
+        return;
+    };
+    if !shown.struck_out.insert(tool.clone()) {
+        return;
+    }
+    republish(engine, shown);
+    drop(table);
+    engine.audit.record(AuditEvent::ToolQuarantined {
+        plugin: instance.0.clone(),
+        tool: tool.as_str().into(),
+        reason: reason.into(),
+    });
+    let message = format!("its tool {tool} is out: {reason}");
+    tell(engine, notice(LogLevel::Warn, instance.0, &message));
+    engine.announce();
+}
+
+/// Holds new descriptions against the approved ones: fewer tools are fine, other ones wait for an
+/// operator and until then nothing is shown.
+pub(crate) fn redefined(
+    engine: &Arc<Engine>,
+    instance: Instance<'_>,
+    tools: Vec<Arc<dyn Tool>>,
+) {
+    let mut table = engine.shown.lock();
+    let Some(shown) = table.current(instance) else {
+        return;
+    };
+    let (before, now) = (shown.what.pins(), pins_of(&tools));
+    if before == now {
+        return;
+    }
+    let is_known = |(name, digest): (&ToolName, &Digest)| before.get(name) == Some(digest);
+    let is_narrower = now.iter().all(is_known);
+    shown.what.tools = tools;
+    shown.is_down |= !is_narrower;
+    republish(engine, shown);
+    drop(table);
+    engine.announce();
+    if !is_narrower {
+        let message = "its tools are not those that were approved; they are out";
+        tell(engine, notice(LogLevel::Warn, instance.0, message));
+        wait_for_approval(engine, instance.0, now);
+    }
+}
+
+/// Writes down that a plugin waits for an operator, without holding up whoever noticed.
+fn wait_for_approval(engine: &Arc<Engine>, plugin: &PluginId, pins: BTreeMap<ToolName, Digest>) {
+    let (engine, plugin) = (Arc::clone(engine), plugin.clone());
+    let work = move || {
+        let operation = Operation::PinTools {
+            plugin: plugin.clone(),
+            pins,
+        };
+        if let Err(error) = engine.run_recorded(&operation) {
+            let message = format!("its changed tools could not be written down: {error}");
+            tell(&engine, notice(LogLevel::Error, &plugin, &message));
+        }
+        super::refresh_holdings(&engine, &plugin);
+        engine.announce();
+    };
+    match tokio::runtime::Handle::try_current() {
+        Ok(runtime) => drop(runtime.spawn_blocking(work)),
+        Err(_) => work(),
+    }
+}
+
+fn republish(engine: &Engine, shown: &Shown) {
+    let plugin = shown.what.plugin.clone();
+    let Some(cell) = engine.cell(&plugin) else {
+        return;
+    };
+    let mut quarantined = Vec::new();
+    let add = appear(engine, shown, &cell, &mut quarantined);
+    engine.registry.publish(RegistryChange {
+        remove: vec![plugin.clone()],
+        add: vec![(plugin, add)],
+    });
+}
+
+fn tell_failure(engine: &Engine, plugin: &PluginId, failure: &Failure) {
+    let next = match failure.retry_after {
+        Some(delay) => format!("; it is tried again in {} ms", delay.as_millis()),
+        None => format!("; see `keyway plugin info {plugin}`"),
+    };
+    let mut reason = failure.reason.clone();
+    for line in &failure.last_lines {
+        reason.push('\n');
+        reason.push_str(line);
+    }
+    engine.audit.record(AuditEvent::PluginFailed {
+        plugin: plugin.clone(),
+        stage: "run".into(),
+        reason: reason.into(),
+    });
+    engine.notices.tell(Notice {
+        level: LogLevel::Error,
+        plugin: plugin.clone(),
+        message: format!("failed: {}{next}", failure.reason),
+        detail: failure.last_lines.clone(),
+    });
+}
+
+fn notice(level: LogLevel, plugin: &PluginId, message: &str) -> Notice {
+    Notice {
+        level,
+        plugin: plugin.clone(),
+        message: message.to_owned(),
+        detail: Vec::new(),
+    }
+}
+
+/// Records something an operator should know and tells whoever listens.
+pub(crate) fn tell(engine: &Engine, notice: Notice) {
+    engine.audit.record(AuditEvent::Notice {
+        level: notice.level,
+        plugin: Some(notice.plugin.clone()),
+        message: notice.message.as_str().into(),
+    });
+    engine.notices.tell(notice);
+}
