@@ -1,0 +1,129 @@
+//! The JSON-RPC 2.0 envelope, taken off and put on.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::error::{ProtocolError, RpcError};
+
+/// A line with its envelope read and its content untouched.
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    jsonrpc: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    method: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    params: Option<&'a RawValue>,
+    #[serde(borrow)]
+    result: Option<&'a RawValue>,
+    error: Option<RpcError>,
+}
+
+/// What kind of line it is. Ids are raw JSON: each direction reads its own kind.
+pub(crate) enum Opened<'a> {
+    Answer {
+        id: &'a str,
+        answer: Result<&'a RawValue, RpcError>,
+    },
+    Notice {
+        method: Cow<'a, str>,
+        params: &'a str,
+    },
+    Request {
+        id: &'a str,
+        method: Cow<'a, str>,
+        params: &'a str,
+    },
+}
+
+/// Takes the envelope off one line.
+pub(crate) fn open(line: &str) -> Result<Opened<'_>, ProtocolError> {
+    let envelope: Envelope<'_> = serde_json::from_str(line).map_err(|e| ProtocolError::Json {
+        problem: e.to_string(),
+    })?;
+    if envelope.jsonrpc.as_deref() != Some("2.0") {
+        return Err(invalid("`jsonrpc` is not \"2.0\""));
+    }
+    let id = envelope.id.map(RawValue::get);
+    let params = envelope.params.map_or("{}", RawValue::get);
+    match (id, envelope.method, envelope.result, envelope.error) {
+        (Some(id), Some(method), None, None) => Ok(Opened::Request { id, method, params }),
+        (None, Some(method), None, None) => Ok(Opened::Notice { method, params }),
+        (Some(id), None, Some(result), None) => Ok(Opened::Answer {
+            id,
+            answer: Ok(result),
+        }),
+        (Some(id), None, None, Some(error)) => Ok(Opened::Answer {
+            id,
+            answer: Err(error),
+        }),
+        _ => Err(invalid(
+            "is neither a request, a notification nor an answer",
+        )),
+    }
+}
+
+pub(crate) fn invalid(problem: impl Into<String>) -> ProtocolError {
+    ProtocolError::Invalid {
+        problem: problem.into(),
+    }
+}
+
+/// A request or, without an id, a notification, ready to be written.
+#[derive(Serialize)]
+pub(crate) struct Call<'a, I, P> {
+    jsonrpc: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<I>,
+    method: &'a str,
+    params: P,
+}
+
+impl<'a, I, P> Call<'a, I, P> {
+    pub(crate) fn request(id: I, method: &'a str, params: P) -> Self {
+        let id = Some(id);
+        Self {
+            jsonrpc: "2.0",
+            id,
+            method,
+            params,
+        }
+    }
+}
+
+impl<'a, P> Call<'a, u64, P> {
+    pub(crate) fn notice(method: &'a str, params: P) -> Self {
+        Self {
+            jsonrpc: "2.0",
+            id: None,
+            method,
+            params,
+        }
+    }
+}
+
+/// An answer, ready to be written.
+#[derive(Serialize)]
+pub(crate) struct Answer<'a, I> {
+    jsonrpc: &'static str,
+    id: I,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a RpcError>,
+}
+
+impl<'a, I> Answer<'a, I> {
+    pub(crate) fn new(id: I, answer: &'a super::RawAnswer) -> Self {
+        Self {
+            jsonrpc: "2.0",
+            id,
+            result: answer.as_deref().ok(),
+            error: answer.as_ref().err(),
+        }
+    }
+}
