@@ -2,19 +2,21 @@
 //! runtime.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use keyway_plugin_api::{
-    CallInfo, EffectReply, EffectRequest, HostServices, ToolError, ToolErrorKind,
+    CallInfo, Denial, EffectReply, EffectRequest, HostServices, ToolError, ToolErrorKind,
 };
 
 use crate::audit::AuditEvent;
 use crate::caller::{Caller, Origin};
 use crate::engine::Engine;
-use crate::gate::{EffectAsk, EffectJudgement, EffectPermit, HoldingsCell, Moment};
-use crate::progress::Watcher;
+use crate::gate::{EffectAsk, EffectJudgement, EffectPermit};
+use crate::gate::{HeaderTemplate, HoldingsCell, HttpAddress, Moment};
 use crate::invoke::{Call, CallError, Outcome, invoke, resolve};
+use crate::progress::Watcher;
 
 /// Answers the requests of plugins that run for one caller.
 #[derive(Clone)]
@@ -92,7 +94,13 @@ impl HostServices for CallServices {
             EffectRequest::CallTool { tool, arguments } => {
                 self.call_tool(&engine, call, &tool, arguments).await
             }
-            request => engine.effects.perform(permit, request).await,
+            request => {
+                let done = engine.effects.perform(permit, request).await;
+                if let Some(denial) = done.as_ref().err().and_then(|e| e.denial.as_ref()) {
+                    record_denial(&engine, call, denial);
+                }
+                done
+            }
         }
     }
 }
@@ -111,11 +119,13 @@ impl CallServices {
                 format!("{} is gone", call.plugin),
             )
         })?;
+        let mut others = Vec::with_capacity(self.chain.len());
         for cell in &self.chain {
-            drop(self.pass(engine, call, cell, (request, &[]))?);
+            others.push(self.pass(engine, call, cell, (request, &[]))?);
         }
         let permit = self.pass(engine, call, &own, (request, &self.paid))?;
-        if let Some(tag) = tag_of(request) {
+        let permit = others.iter().fold(permit, EffectPermit::narrowed_by);
+        for tag in tags_of(request) {
             let (call, plugin) = (call.id, call.plugin.clone());
             engine.audit.record(AuditEvent::EffectPerformed {
                 call,
@@ -144,21 +154,16 @@ impl CallServices {
             moment: self.moment,
         };
         let judged = match engine.judge_effect(ask) {
-            EffectJudgement::Permitted(permit) => match &permit.spends {
-                None => return Ok(permit),
-                Some(tag) => engine
-                    .spend_use(holdings.plugin(), tag, &self.caller)
+            EffectJudgement::Permitted(permit) => {
+                let mut tags = permit.spends.iter();
+                tags.try_for_each(|tag| engine.spend_use(holdings.plugin(), tag, &self.caller))
                     .map(|()| permit)
-                    .map_err(Box::new),
-            },
+                    .map_err(Box::new)
+            }
             EffectJudgement::Denied(denial) => Err(denial),
         };
         judged.map_err(|denial| {
-            engine.audit.record(AuditEvent::EffectDenied {
-                call: call.id,
-                plugin: call.plugin.clone(),
-                denial: denial.clone(),
-            });
+            record_denial(engine, call, &denial);
             (*denial).into()
         })
     }
@@ -222,22 +227,47 @@ fn as_tool_error(error: CallError) -> ToolError {
     }
 }
 
-/// The tag under which an effect is recorded; `None` for a plugin's own log lines.
-fn tag_of(request: &EffectRequest) -> Option<String> {
+fn record_denial(engine: &Engine, call: &CallInfo, denial: &Denial) {
+    engine.audit.record(AuditEvent::EffectDenied {
+        call: call.id,
+        plugin: call.plugin.clone(),
+        denial: Box::new(denial.clone()),
+    });
+}
+
+/// The tags under which an effect is recorded; none for a plugin's own log lines.
+fn tags_of(request: &EffectRequest) -> Vec<String> {
     use EffectRequest as R;
-    Some(match request {
+    vec![match request {
         R::FsList { path } | R::FsRead { path } | R::FsStat { path } => {
             format!("filesystem:read:{path}")
         }
         R::FsRemove { path } | R::FsWrite { path, .. } => format!("filesystem:write:{path}"),
+        R::HttpFetch { url, headers, .. } => return tags_of_fetch(url, headers),
         R::SecretRead { name } => format!("secret:{name}"),
         R::CallTool { tool, .. } => format!("tool:{tool}"),
-        R::Log { .. } => return None,
+        R::Log { .. } => return Vec::new(),
         R::StateCas { .. }
         | R::StateDelete { .. }
         | R::StateGet { .. }
         | R::StateList { .. }
         | R::StatePut { .. } => "state".to_owned(),
         _ => "unknown".to_owned(),
-    })
+    }]
+}
+
+/// The host and the secrets of a request, and nothing else of its address.
+fn tags_of_fetch(url: &str, headers: &[(String, String)]) -> Vec<String> {
+    let host = HttpAddress::parse(url).map(|address| format!("network:{}", address.host()));
+    let templates = headers
+        .iter()
+        .filter_map(|(_, v)| HeaderTemplate::parse(v).ok());
+    let secrets: BTreeSet<String> = templates
+        .flat_map(|t| {
+            t.secrets()
+                .map(|name| format!("secret:{name}"))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    host.into_iter().chain(secrets).collect()
 }

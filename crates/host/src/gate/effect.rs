@@ -69,15 +69,11 @@ impl<'a> EffectAsk<'a> {
 
     /// Answers yes, within these capabilities.
     pub fn permit(self, within: Vec<Capability>) -> EffectVerdict {
-        self.permit_with(within, None)
+        self.permit_spending(within, Vec::new())
     }
 
-    /// Answers yes, within these capabilities, spending one use of the grant with this tag.
-    pub fn permit_spending(self, within: Vec<Capability>, tag: String) -> EffectVerdict {
-        self.permit_with(within, Some(tag))
-    }
-
-    fn permit_with(self, within: Vec<Capability>, spends: Option<String>) -> EffectVerdict {
+    /// Answers yes, within these capabilities, spending one use of each grant with these tags.
+    pub fn permit_spending(self, within: Vec<Capability>, spends: Vec<String>) -> EffectVerdict {
         EffectVerdict(EffectJudgement::Permitted(EffectPermit {
             plugin: self.holdings.plugin().clone(),
             within,
@@ -121,7 +117,7 @@ impl EffectVerdict {
 pub struct EffectPermit {
     plugin: PluginId,
     within: Vec<Capability>,
-    pub(crate) spends: Option<String>,
+    pub(crate) spends: Vec<String>,
 }
 
 impl EffectPermit {
@@ -135,5 +131,17 @@ impl EffectPermit {
     #[must_use]
     pub fn within(&self) -> &[Capability] {
         &self.within
+    }
+
+    /// Keeps of the hosts only those that another plugin's permit has too: a redirect must not end
+    /// where somebody on whose behalf the plugin acts may not go.
+    pub(crate) fn narrowed_by(mut self, other: &Self) -> Self {
+        let is_network = |capability: &Capability| capability.family() == "network";
+        let (hosts, mut within): (Vec<_>, Vec<_>) = self.within.into_iter().partition(is_network);
+        for theirs in other.within.iter().filter(|c| is_network(c)) {
+            within.extend(hosts.iter().filter_map(|own| own.intersect(theirs)));
+        }
+        self.within = within;
+        self
     }
 }

@@ -4,12 +4,16 @@
 //! wants from outside). Only an ask can be turned into a permit, only the host makes asks, and a
 //! permit is spent by the one call it was made for. This module does no I/O and reads no clock.
 
+mod address;
 mod ask;
 mod effect;
 mod holdings;
 mod policy;
 mod standard;
+mod template;
+mod wanted;
 
+pub use address::{HttpAddress, HttpAddressError};
 pub use ask::{Ask, Permit, Verdict};
 pub(crate) use ask::{AskNumber, Judgement};
 pub(crate) use effect::EffectJudgement;
@@ -17,6 +21,7 @@ pub use effect::{EffectAsk, EffectPermit, EffectVerdict, Moment};
 pub use holdings::{Holdings, HoldingsCell, Standing};
 pub use policy::{Policy, PolicyVerdict};
 pub use standard::StandardGate;
+pub use template::{HeaderTemplate, TemplateError, TemplatePart};
 
 /// Decides on calls and on effects.
 ///

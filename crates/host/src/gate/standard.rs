@@ -2,8 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
-use keyway_plugin_api::{Capability, Denial, DenialReason, EffectRequest, Need};
+use keyway_plugin_api::{Capability, Denial, DenialReason, Need};
 
+use super::wanted::Covered;
 use super::{
     Ask, CapabilityGate, EffectAsk, EffectVerdict, Holdings, Moment, Policy, PolicyVerdict,
 };
@@ -54,17 +55,9 @@ impl CapabilityGate for StandardGate {
         if let Err(denial) = check_moment(&ask) {
             return ask.deny(denial);
         }
-        let Some(wanted) = Wanted::of(ask.request()) else {
-            return ask.permit(Vec::new());
-        };
-        let grant = match wanted.grant(&ask) {
-            Ok(grant) => grant,
-            Err(denial) => return ask.deny(denial),
-        };
-        let within = vec![grant.capability.clone()];
-        match tag_of_counted(grant).filter(|tag| !ask.has_paid(tag)) {
-            Some(tag) => ask.permit_spending(within, tag),
-            None => ask.permit(within),
+        match Covered::find(&ask) {
+            Ok(covered) => ask.permit_spending(covered.within, covered.spends),
+            Err(denial) => ask.deny(denial),
         }
     }
 }
@@ -134,7 +127,7 @@ impl StandardGate {
 }
 
 /// Returns the tag under which a use of a grant is spent, where its uses are counted.
-fn tag_of_counted(grant: &Grant) -> Option<String> {
+pub(super) fn tag_of_counted(grant: &Grant) -> Option<String> {
     grant.uses_left?;
     grant.capability.tags().into_iter().next()
 }
@@ -192,7 +185,10 @@ fn family_of(need: &Need) -> &'static str {
 }
 
 /// The tag of the declared request that would answer, so that a denial names what to grant.
-fn declared_tag(holdings: &Holdings, fits: impl Fn(&Capability) -> bool) -> Option<String> {
+pub(super) fn declared_tag(
+    holdings: &Holdings,
+    fits: impl Fn(&Capability) -> bool,
+) -> Option<String> {
     let atoms = holdings
         .requests()
         .iter()
@@ -204,7 +200,7 @@ fn declared_tag(holdings: &Holdings, fits: impl Fn(&Capability) -> bool) -> Opti
 }
 
 /// Finds a grant that fits and is live, or the reason why none is; the nearest miss wins.
-fn find_live(
+pub(super) fn find_live(
     holdings: &Holdings,
     fits: impl Fn(&Capability) -> bool,
     is_live: impl Fn(&Grant) -> Result<(), DenialReason>,
@@ -226,7 +222,7 @@ fn find_live(
     Err(nearest)
 }
 
-fn is_live(
+pub(super) fn is_live(
     grant: &Grant,
     holdings: &Holdings,
     caller: &Caller,
@@ -251,7 +247,7 @@ fn is_live(
     Ok(())
 }
 
-fn denial(
+pub(super) fn denial(
     holdings: &Holdings,
     subject: &str,
     reason: DenialReason,
@@ -270,93 +266,5 @@ fn denial(
     match command {
         Some(command) => denial.with_command(command),
         None => denial,
-    }
-}
-
-/// What an effect request wants, in terms of capabilities.
-enum Wanted<'a> {
-    Path {
-        path: &'a str,
-        write: bool,
-    },
-    Secret(&'a str),
-    State,
-    Tool(&'a str),
-    /// A request of a newer plugin API, which no grant of today covers.
-    Unknown,
-}
-
-impl<'a> Wanted<'a> {
-    /// Reads a request; `None` for what needs no grant (a plugin's own log).
-    fn of(request: &'a EffectRequest) -> Option<Self> {
-        use EffectRequest as R;
-        Some(match request {
-            R::FsList { path } | R::FsRead { path } | R::FsStat { path } => {
-                Self::Path { path, write: false }
-            }
-            R::FsRemove { path } | R::FsWrite { path, .. } => Self::Path { path, write: true },
-            R::SecretRead { name } => Self::Secret(name),
-            R::CallTool { tool, .. } => Self::Tool(tool),
-            R::Log { .. } => return None,
-            R::StateCas { .. }
-            | R::StateDelete { .. }
-            | R::StateGet { .. }
-            | R::StateList { .. }
-            | R::StatePut { .. } => Self::State,
-            _ => Self::Unknown,
-        })
-    }
-
-    fn grant<'h>(&self, ask: &EffectAsk<'h>) -> Result<&'h Grant, Denial> {
-        let (holdings, now_ms) = (ask.holdings(), ask.now_ms());
-        let is_live = |grant: &Grant| {
-            let is_paid = tag_of_counted(grant).is_some_and(|tag| ask.has_paid(&tag));
-            if ask.moment() == Moment::Background && !grant.background {
-                return Err(DenialReason::CallEnded);
-            }
-            is_live(grant, holdings, ask.caller(), now_ms, is_paid)
-        };
-        find_live(holdings, |c| self.fits(c), is_live).map_err(|why| self.refuse(holdings, why))
-    }
-
-    fn fits(&self, capability: &Capability) -> bool {
-        match self {
-            Self::Path { path, write: false } => capability.allows_read(path),
-            Self::Path { path, write: true } => capability.allows_write(path),
-            Self::Secret(name) => capability.allows_secret(name),
-            Self::State => matches!(capability, Capability::State { .. }),
-            Self::Tool(name) => name
-                .split_once('/')
-                .is_some_and(|(plugin, tool)| capability.allows_tool(plugin, tool)),
-            Self::Unknown => false,
-        }
-    }
-
-    fn refuse(&self, holdings: &Holdings, reason: DenialReason) -> Denial {
-        let (family, asked) = match self {
-            Self::Path { path, write: false } => ("filesystem", format!("filesystem:read:{path}")),
-            Self::Path { path, write: true } => ("filesystem", format!("filesystem:write:{path}")),
-            Self::Secret(name) => ("secret", format!("secret:{name}")),
-            Self::State => ("state", "state".to_owned()),
-            Self::Tool(name) => ("tool", format!("tool:{name}")),
-            Self::Unknown => ("unknown", "an unknown effect".to_owned()),
-        };
-        let holds_family = holdings
-            .grants()
-            .iter()
-            .any(|g| g.capability.family() == family);
-        let reason = match reason {
-            DenialReason::NotDeclared if holds_family => DenialReason::OutsideConstraint,
-            other => other,
-        };
-        let subject = holdings.plugin().as_str();
-        if matches!(
-            reason,
-            DenialReason::OutsideConstraint | DenialReason::NotDeclared
-        ) {
-            return Denial::new(reason, subject, asked).with_granted(holdings.granted_tags(family));
-        }
-        let tag = declared_tag(holdings, |c| self.fits(c)).unwrap_or_else(|| asked.clone());
-        denial(holdings, subject, reason, tag, family)
     }
 }
