@@ -17,6 +17,7 @@ mod permits;
 pub(crate) mod plugins;
 mod reload;
 mod slots;
+mod supervision;
 mod teardown_first;
 mod tools_calling_tools;
 mod updates;
