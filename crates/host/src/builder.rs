@@ -385,6 +385,7 @@ fn in_memory(text: &str, trust: Trust) -> Result<Found, ManifestError> {
         digest: Digest::of(text.as_bytes()),
         has_mcp: false,
         brings: Vec::new(),
+        files: BTreeMap::new(),
     };
     Ok(Found {
         package,

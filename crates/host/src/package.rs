@@ -5,11 +5,12 @@
 
 mod brings;
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use keyway_plugin_api::{Manifest, ManifestError, Notice};
+use keyway_plugin_api::{Manifest, ManifestError, Notice, RuntimeKind};
 
 use crate::catalog::Candidate;
 use crate::digest::Digest;
@@ -42,6 +43,9 @@ pub struct Package {
     pub has_mcp: bool,
     /// Its MCP servers and skills, one word each, as contributions name them.
     pub brings: Vec<String>,
+    /// The digest of each file that counts, by its path in the folder: what [`Package::digest`] is
+    /// made of.
+    pub files: BTreeMap<String, Digest>,
 }
 
 /// Says why a package could not be read.
@@ -114,7 +118,7 @@ impl Package {
         let (manifest, notices) =
             Manifest::parse(&bytes).map_err(|source| PackageError::Manifest { path, source })?;
         let has_mcp = fs::symlink_metadata(folder.join(MCP_FILE)).is_ok();
-        let mut lines = vec![(MANIFEST_FILE.to_owned(), Digest::of(&bytes))];
+        let mut digests = BTreeMap::from([(MANIFEST_FILE.to_owned(), Digest::of(&bytes))]);
         let files = files_that_count(&folder, &manifest)?;
         let mut brings = brings::skills(&folder.join(SKILLS_FOLDER));
         for path in files {
@@ -123,9 +127,10 @@ impl Package {
             if name == Path::new(MCP_FILE) {
                 brings.extend(brings::servers(&bytes));
             }
-            lines.push((name.to_string_lossy().into_owned(), Digest::of(&bytes)));
+            let name = plain(name).map_err(|e| unreadable(&path, e))?;
+            digests.insert(name, Digest::of(&bytes));
         }
-        let digest = digest_of(lines);
+        let digest = digest_of(&digests);
         Ok(Self {
             folder,
             manifest,
@@ -133,6 +138,7 @@ impl Package {
             digest,
             has_mcp,
             brings,
+            files: digests,
         })
     }
 
@@ -151,20 +157,38 @@ impl Package {
     }
 }
 
+/// Returns a path as text. One line of the digest is one file: a name with a line feed, or one that
+/// is no text, could stand for others.
+fn plain(name: &Path) -> io::Result<String> {
+    let text = name
+        .to_str()
+        .filter(|text| !text.contains(char::is_control));
+    text.map(str::to_owned)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidFilename, "its name is not plain text"))
+}
+
 /// Digests `path digest` lines in order of the paths.
-fn digest_of(mut lines: Vec<(String, Digest)>) -> Digest {
-    lines.sort();
-    lines.dedup();
-    let text: String = lines
-        .into_iter()
+fn digest_of(files: &BTreeMap<String, Digest>) -> Digest {
+    let text: String = files
+        .iter()
         .map(|(path, digest)| format!("{digest}  {path}\n"))
         .collect();
     Digest::of(text.as_bytes())
 }
 
-/// Lists what runs and what a model reads: the program, the MCP servers, the skills.
+/// Lists what runs and what a model reads: the program, the MCP servers, the skills. Of a plugin
+/// that runs as a process that is every file: a script reads and runs others beside it.
 fn files_that_count(folder: &Path, manifest: &Manifest) -> Result<Vec<PathBuf>, PackageError> {
     let mut files = Vec::new();
+    if manifest
+        .runtime()
+        .is_some_and(|runtime| runtime.kind == RuntimeKind::Process)
+    {
+        walk(folder, &mut files)?;
+        let own = folder.join(MANIFEST_FILE);
+        files.retain(|path| *path != own);
+        return Ok(files);
+    }
     let exists = |path: &Path| fs::symlink_metadata(path).is_ok();
     let mcp = folder.join(MCP_FILE);
     if exists(&mcp) {

@@ -219,6 +219,17 @@ pub enum StartError {
         /// The panic's text.
         message: String,
     },
+    /// A plugin that runs outside the host was not reached: its process did not come to be, or its
+    /// channel did not open.
+    #[error("{problem}")]
+    Process {
+        /// The stable code of the problem.
+        code: &'static str,
+        /// Where: `spawn` or `handshake`.
+        stage: &'static str,
+        /// What happened, with the next step.
+        problem: String,
+    },
     /// `register` refused.
     #[error("register failed: {0}")]
     Register(#[from] RegisterError),
@@ -227,6 +238,14 @@ pub enum StartError {
     Settings {
         /// The first problem.
         problem: String,
+    },
+    /// Its state could not be brought to the layout that it works with.
+    #[error("the state of {plugin} could not be brought to its layout: {reason}")]
+    State {
+        /// The plugin.
+        plugin: String,
+        /// Why.
+        reason: String,
     },
     /// It took longer than the limit.
     #[error("{stage} took longer than {limit_ms} ms")]
@@ -252,8 +271,10 @@ impl StartError {
             Self::NotApproved { .. } => "APPROVAL_PENDING",
             Self::NotLinked { .. } => "NOT_LINKED",
             Self::Panicked { .. } => "PLUGIN_PANICKED",
+            Self::Process { code, .. } => code,
             Self::Register(error) => error.code(),
             Self::Settings { .. } => "SETTINGS_INVALID",
+            Self::State { .. } => "STATE_LAYOUT",
             Self::TimedOut { .. } => "START_TIMED_OUT",
         }
     }
@@ -267,8 +288,10 @@ impl StartError {
             | Self::NoRuntime { .. }
             | Self::NotApproved { .. }
             | Self::NotLinked { .. } => "runtime",
-            Self::Panicked { stage, .. } | Self::TimedOut { stage, .. } => stage,
-            Self::Failed { .. } => "start",
+            Self::Panicked { stage, .. }
+            | Self::Process { stage, .. }
+            | Self::TimedOut { stage, .. } => stage,
+            Self::Failed { .. } | Self::State { .. } => "start",
             Self::DefinitionChanged { .. }
             | Self::Incomplete { .. }
             | Self::Register(_)
