@@ -1,0 +1,181 @@
+//! Which system calls a confined program may not make.
+//!
+//! A list of refusals, not of permissions: programs need very different calls, and new ones are
+//! added with each kernel. What is refused is what reaches beyond Landlock and the namespaces.
+
+use std::collections::BTreeMap;
+
+use seccompiler::{
+    BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
+    SeccompFilter, SeccompRule, TargetArch, sock_filter,
+};
+
+use super::rules::TRUNCATION;
+use crate::error::SpawnError;
+use crate::jail::Jail;
+
+/// Refused outright, as not permitted.
+const REFUSED: &[libc::c_long] = &[
+    // Sockets: there is no way out but what was handed over.
+    libc::SYS_socket, libc::SYS_connect, libc::SYS_bind, libc::SYS_listen,
+    libc::SYS_accept, libc::SYS_accept4,
+    // Other processes.
+    libc::SYS_ptrace, libc::SYS_process_vm_readv, libc::SYS_process_vm_writev,
+    libc::SYS_process_madvise, libc::SYS_pidfd_getfd, libc::SYS_kcmp,
+    // What Landlock does not see: mode, owner, times and attributes of files, and watching them.
+    libc::SYS_fchmod, libc::SYS_fchmodat, libc::SYS_fchmodat2, libc::SYS_fchown,
+    libc::SYS_fchownat, libc::SYS_utimensat, libc::SYS_setxattr, libc::SYS_lsetxattr,
+    libc::SYS_fsetxattr, libc::SYS_removexattr, libc::SYS_lremovexattr, libc::SYS_fremovexattr,
+    SETXATTRAT, REMOVEXATTRAT, FILE_SETATTR,
+    libc::SYS_inotify_add_watch, libc::SYS_fanotify_init, libc::SYS_fanotify_mark,
+    libc::SYS_name_to_handle_at, libc::SYS_open_by_handle_at,
+    // Code that is in no file.
+    libc::SYS_memfd_create, libc::SYS_memfd_secret,
+    // Shared memory and messages of the same user.
+    libc::SYS_shmget, libc::SYS_shmat, libc::SYS_shmctl, libc::SYS_msgget, libc::SYS_msgsnd,
+    libc::SYS_msgrcv, libc::SYS_msgctl, libc::SYS_semget, libc::SYS_semop, libc::SYS_semtimedop,
+    libc::SYS_semctl, libc::SYS_mq_open, libc::SYS_mq_unlink,
+    // Namespaces and mounts.
+    libc::SYS_unshare, libc::SYS_setns, libc::SYS_mount, libc::SYS_umount2, libc::SYS_pivot_root,
+    libc::SYS_chroot, libc::SYS_move_mount, libc::SYS_open_tree, OPEN_TREE_ATTR, libc::SYS_fsopen,
+    libc::SYS_fsconfig, libc::SYS_fsmount, libc::SYS_fspick, libc::SYS_mount_setattr,
+    // Parts of the kernel that are rarely needed and often attacked.
+    libc::SYS_bpf, libc::SYS_perf_event_open, libc::SYS_keyctl, libc::SYS_add_key,
+    libc::SYS_request_key, libc::SYS_userfaultfd,
+    // The machine itself.
+    libc::SYS_init_module, libc::SYS_finit_module, libc::SYS_delete_module, libc::SYS_kexec_load,
+    libc::SYS_reboot, libc::SYS_swapon, libc::SYS_swapoff, libc::SYS_sethostname,
+    libc::SYS_setdomainname, libc::SYS_settimeofday, libc::SYS_clock_settime,
+    libc::SYS_clock_adjtime, libc::SYS_adjtimex, libc::SYS_acct, libc::SYS_quotactl,
+    libc::SYS_quotactl_fd, libc::SYS_syslog, libc::SYS_vhangup,
+];
+
+/// Refused outright; only older architectures have them.
+#[cfg(target_arch = "x86_64")]
+const REFUSED_HERE: &[libc::c_long] = &[
+    libc::SYS_chmod, libc::SYS_chown, libc::SYS_lchown, libc::SYS_utime, libc::SYS_utimes,
+    libc::SYS_futimesat, libc::SYS_kexec_file_load, libc::SYS_iopl, libc::SYS_ioperm,
+    libc::SYS_modify_ldt, libc::SYS_uselib, libc::SYS_ustat, libc::SYS__sysctl,
+];
+#[cfg(not(target_arch = "x86_64"))]
+const REFUSED_HERE: &[libc::c_long] = &[libc::SYS_kexec_file_load];
+
+/// Refused as unknown to the kernel: callers then fall back to what can be filtered.
+const UNKNOWN: &[libc::c_long] = &[
+    libc::SYS_clone3,
+    libc::SYS_io_uring_setup,
+    libc::SYS_io_uring_enter,
+    libc::SYS_io_uring_register,
+];
+
+// Numbers that are the same everywhere, and newer than libc's list.
+const SETXATTRAT: libc::c_long = 463;
+const REMOVEXATTRAT: libc::c_long = 466;
+const OPEN_TREE_ATTR: libc::c_long = 467;
+const FILE_SETATTR: libc::c_long = 469;
+
+/// Controls of a device or file that are refused: typing into a terminal, attributes of a file.
+const CONTROLS: &[u64] = &[0x5412, 0x541c, 0x4008_6602, 0x401c_5820];
+
+/// Each flag of a fork that would make a namespace.
+const NAMESPACE_FLAGS: &[i32] = &[
+    libc::CLONE_NEWNS,
+    libc::CLONE_NEWCGROUP,
+    libc::CLONE_NEWUTS,
+    libc::CLONE_NEWIPC,
+    libc::CLONE_NEWUSER,
+    libc::CLONE_NEWPID,
+    libc::CLONE_NEWNET,
+];
+
+type Rules = BTreeMap<i64, Vec<SeccompRule>>;
+
+/// Returns whether filters can be built for this architecture.
+pub(super) fn is_supported() -> bool {
+    TargetArch::try_from(std::env::consts::ARCH).is_ok()
+}
+
+/// Builds the filters of a jail: all of them apply, the strictest answer counts.
+pub(super) fn programs(jail: &Jail) -> Result<Vec<BpfProgram>, SpawnError> {
+    if !jail.probe.seccomp {
+        return Ok(Vec::new());
+    }
+    let built = refused(jail).and_then(|refused| {
+        let unknown = UNKNOWN.iter().map(|number| (*number, Vec::new())).collect();
+        Ok(vec![compile(refused, libc::EPERM)?, compile(unknown, libc::ENOSYS)?])
+    });
+    let mut programs = built.map_err(|error| SpawnError::Host {
+        what: "building the filter over system calls",
+        source: std::io::Error::other(error.to_string()),
+    })?;
+    if cfg!(target_arch = "x86_64") {
+        programs.push(no_second_table());
+    }
+    Ok(programs)
+}
+
+fn compile(rules: Rules, errno: i32) -> Result<BpfProgram, BackendError> {
+    let refuse = SeccompAction::Errno(errno.cast_unsigned());
+    let arch = TargetArch::try_from(std::env::consts::ARCH)?;
+    SeccompFilter::new(rules, SeccompAction::Allow, refuse, arch)?.try_into()
+}
+
+fn refused(jail: &Jail) -> Result<Rules, BackendError> {
+    let outright = REFUSED.iter().chain(REFUSED_HERE);
+    let mut rules: Rules = outright.map(|number| (*number, Vec::new())).collect();
+    if jail.probe.landlock < TRUNCATION {
+        rules.insert(libc::SYS_truncate, Vec::new());
+    }
+    // Datagram sockets can be pointed at any other; connected ones cannot.
+    rules.insert(libc::SYS_socketpair, vec![
+        is_not(0, libc::AF_UNIX)?,
+        has(1, 0xf, libc::SOCK_DGRAM)?,
+        has(1, 0xf, libc::SOCK_RAW)?,
+    ]);
+    // Limits of others; a program may see and lower its own.
+    rules.insert(libc::SYS_prlimit64, vec![is_not(0, 0)?]);
+    let flags = NAMESPACE_FLAGS.iter().map(|flag| has(0, *flag, *flag));
+    rules.insert(libc::SYS_clone, flags.collect::<Result<_, _>>()?);
+    let controls = CONTROLS.iter().map(|control| is(1, *control));
+    rules.insert(libc::SYS_ioctl, controls.collect::<Result<_, _>>()?);
+    // A lease on a file makes others wait for it.
+    rules.insert(libc::SYS_fcntl, vec![is(1, 1024)?]);
+    if jail.limits.memory().is_some() {
+        // The only memory that its limit does not count.
+        let shared = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
+        rules.insert(libc::SYS_mmap, vec![has(3, shared, shared)?]);
+    }
+    Ok(rules)
+}
+
+fn rule(argument: u8, op: SeccompCmpOp, value: u64) -> Result<SeccompRule, BackendError> {
+    let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Dword, op, value)?;
+    SeccompRule::new(vec![condition])
+}
+
+fn is(argument: u8, value: u64) -> Result<SeccompRule, BackendError> {
+    rule(argument, SeccompCmpOp::Eq, value)
+}
+
+fn is_not(argument: u8, value: i32) -> Result<SeccompRule, BackendError> {
+    rule(argument, SeccompCmpOp::Ne, u64::from(value.cast_unsigned()))
+}
+
+fn has(argument: u8, mask: i32, value: i32) -> Result<SeccompRule, BackendError> {
+    let mask = SeccompCmpOp::MaskedEq(u64::from(mask.cast_unsigned()));
+    rule(argument, mask, u64::from(value.cast_unsigned()))
+}
+
+/// Refuses the second table of system calls of x86-64 (x32), which would go around the first.
+fn no_second_table() -> BpfProgram {
+    const LOAD: u16 = 0x20; // the number of the call
+    const AT_LEAST: u16 = 0x35;
+    const RETURN: u16 = 0x06;
+    let step = |code, jt, jf, k| sock_filter { code, jt, jf, k };
+    vec![
+        step(LOAD, 0, 0, 0),
+        step(AT_LEAST, 0, 1, 0x4000_0000),
+        step(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | libc::ENOSYS.cast_unsigned()),
+        step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ]
+}
