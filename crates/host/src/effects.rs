@@ -1,7 +1,9 @@
 //! The seam to whatever performs a permitted effect.
 
 use async_trait::async_trait;
-use keyway_plugin_api::{EffectReply, EffectRequest, ToolError, ToolErrorKind};
+use keyway_plugin_api::{
+    EffectReply, EffectRequest, PluginId, StateEntries, ToolError, ToolErrorKind,
+};
 
 use crate::gate::EffectPermit;
 
@@ -40,6 +42,37 @@ pub trait EffectPerformer: Send + Sync + 'static {
         permit: EffectPermit,
         request: EffectRequest,
     ) -> Result<EffectReply, ToolError>;
+
+    /// Returns every entry of a plugin's state, keys of the host's own included. By default there
+    /// is none.
+    ///
+    /// # Errors
+    /// What went wrong outside, as a [`ToolError`].
+    async fn export_state(&self, plugin: &PluginId) -> Result<StateEntries, ToolError> {
+        let _ = plugin;
+        Ok(StateEntries::new())
+    }
+
+    /// Replaces a plugin's state, durably and as a whole: a crash leaves the old or the new one.
+    ///
+    /// # Errors
+    /// What went wrong outside, as a [`ToolError`]; by default that no state is kept here, unless
+    /// there is nothing of the plugin's own to keep.
+    async fn replace_state(
+        &self,
+        plugin: &PluginId,
+        entries: StateEntries,
+    ) -> Result<(), ToolError> {
+        let _ = plugin;
+        let is_reserved = |key: &String| key.starts_with(crate::host::layout::RESERVED);
+        match entries.keys().all(is_reserved) {
+            true => Ok(()),
+            false => Err(ToolError::new(
+                ToolErrorKind::Unavailable,
+                "this host keeps no state",
+            )),
+        }
+    }
 }
 
 /// Performs nothing; the default of a host that was given no performer.

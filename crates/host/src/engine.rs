@@ -17,12 +17,13 @@ use crate::clock::Clock;
 use crate::digest::Digest;
 use crate::effects::EffectPerformer;
 use crate::gate::{Ask, CapabilityGate, EffectAsk, EffectJudgement, HoldingsCell, Judgement};
-use crate::host::shown::ShownPlugins;
 use crate::hooks::{ChainReport, HookBlocked, HookTable, run_chain};
+use crate::host::shown::ShownPlugins;
 use crate::invoke::CallError;
 use crate::limits::Limits;
 use crate::notice::Notices;
 use crate::panics::catch;
+use crate::parking::Parking;
 use crate::registry::ToolRegistry;
 use crate::schema::ValidatorCache;
 use crate::time::HostTime;
@@ -53,6 +54,7 @@ pub(crate) struct Engine {
     /// What is visible of the plugins that run.
     pub(crate) shown: ShownPlugins,
     pub(crate) notices: Notices,
+    pub(crate) parking: Parking,
     /// Number of changes of what can be called; views cache by it, callers watch it.
     pub(crate) changes: watch::Sender<u64>,
     next_call: AtomicU64,
@@ -94,6 +96,7 @@ impl Engine {
             session: Mutex::default(),
             shown: ShownPlugins::default(),
             notices: Notices::new(),
+            parking: Parking::default(),
             changes: watch::Sender::new(0),
             next_call: AtomicU64::new(1),
         }

@@ -15,6 +15,7 @@ use crate::caller::{Caller, Origin};
 use crate::engine::Engine;
 use crate::gate::{EffectAsk, EffectJudgement, EffectPermit};
 use crate::gate::{HeaderTemplate, HoldingsCell, HttpAddress, Moment};
+use crate::host::layout::RESERVED;
 use crate::invoke::{Call, CallError, Outcome, invoke, resolve};
 use crate::progress::Watcher;
 
@@ -89,6 +90,7 @@ impl HostServices for CallServices {
             }
             return Ok(EffectReply::Done);
         }
+        refuse_reserved(&request)?;
         let permit = self.pass_gate(&engine, call, &request)?;
         match request {
             EffectRequest::CallTool { tool, arguments } => {
@@ -99,7 +101,7 @@ impl HostServices for CallServices {
                 if let Some(denial) = done.as_ref().err().and_then(|e| e.denial.as_ref()) {
                     record_denial(&engine, call, denial);
                 }
-                done
+                done.map(without_reserved)
             }
         }
     }
@@ -215,6 +217,27 @@ impl CallServices {
             Err(error) => Err(as_tool_error(error)),
         }
     }
+}
+
+/// Keys of the host's own, such as the version of the state's layout, are out of a plugin's reach.
+fn refuse_reserved(request: &EffectRequest) -> Result<(), ToolError> {
+    use EffectRequest as R;
+    let key = match request {
+        R::StateCas { key, .. } | R::StateDelete { key } | R::StateGet { key } => key,
+        R::StatePut { key, .. } | R::StateList { prefix: key } => key,
+        _ => return Ok(()),
+    };
+    match key.starts_with(RESERVED) {
+        true => Err(ToolError::invalid_arguments("a key begins with no NUL")),
+        false => Ok(()),
+    }
+}
+
+fn without_reserved(mut reply: EffectReply) -> EffectReply {
+    if let EffectReply::Names(names) = &mut reply {
+        names.retain(|name| !name.starts_with(RESERVED));
+    }
+    reply
 }
 
 fn as_tool_error(error: CallError) -> ToolError {

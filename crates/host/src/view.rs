@@ -18,6 +18,7 @@ use crate::gate::Holdings;
 use crate::hooks::HookBlocked;
 use crate::host::HostError;
 use crate::invoke::{Call, CallError, Outcome, invoke, is_visible_under, resolve};
+use crate::model::{ModelApi, ModelTools};
 use crate::progress::{Progress, Watcher};
 use crate::rank::Trust;
 use crate::registry::{RegistrySnapshot, ToolEntry};
@@ -262,13 +263,7 @@ impl View {
         arguments: CallArguments<'_>,
         options: CallOptions,
     ) -> Result<Outcome, CallError> {
-        let tool = match resolve(&self.engine, &self.caller, tool) {
-            Ok(tool) => tool,
-            Err(error) => {
-                self.engine.record_unresolved(&self.caller, &error);
-                return Err(error);
-            }
-        };
+        let tool = self.resolve(tool).await?;
         let watched = options.watcher.map(|w| self.services.watched_by(w));
         let call = Call {
             caller: &self.caller,
@@ -280,6 +275,19 @@ impl View {
             chain: &[],
         };
         invoke(&self.engine, call).await
+    }
+
+    /// Finds a tool; one whose plugin is just being replaced is waited for.
+    async fn resolve(&self, name: &str) -> Result<Arc<ToolEntry>, CallError> {
+        let mut found = resolve(&self.engine, &self.caller, name);
+        if found.is_err()
+            && let Some((plugin, _)) = name.split_once('/')
+            && let Ok(plugin) = PluginId::parse(plugin)
+            && self.engine.parking.wait(&plugin).await
+        {
+            found = resolve(&self.engine, &self.caller, name);
+        }
+        found.inspect_err(|error| self.engine.record_unresolved(&self.caller, error))
     }
 
     /// Asks operators for a plugin: where it would come from, and why. Nothing is installed; this
@@ -318,6 +326,14 @@ impl View {
                 listing
             }
         }
+    }
+
+    /// Returns the tools that this caller may call now, as a model API is offered them.
+    #[must_use]
+    pub fn tools_for(&self, api: ModelApi) -> ModelTools {
+        let listing = self.list();
+        let tools = listing.tools.iter();
+        ModelTools::of(api, tools.map(|tool| (tool.id.as_str(), tool.descriptor())))
     }
 
     fn make_listing(&self) -> Listing {

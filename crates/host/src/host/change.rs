@@ -93,6 +93,74 @@ impl Host {
 
     async fn apply_as(&self, plan: Plan, reach: Reach) -> Result<OperationReport, HostError> {
         let lives = self.live.lock().await;
+        let alone = match reach {
+            Reach::Catalog => Vec::new(),
+            Reach::Instances => self.alone(&plan, &lives),
+        };
+        if alone.is_empty() {
+            return self.apply_locked(lives, plan, reach).await;
+        }
+        self.apply_alone(lives, plan, &alone).await
+    }
+
+    /// Carries a plan out that replaces plugins of which only one instance can run. Their calls
+    /// wait meanwhile; where the new instance does not come, the old version does again.
+    pub(super) async fn apply_alone(
+        &self,
+        mut lives: Lives<'_>,
+        plan: Plan,
+        alone: &[PluginId],
+    ) -> Result<OperationReport, HostError> {
+        let closed = self.engine.parking.close(alone);
+        let began_us = self.engine.time.monotonic_us();
+        for plugin in alone {
+            self.take_down(&mut lives, plugin).await;
+        }
+        let is_reload = plan.operation().kind() == OperationKind::Reload;
+        let result = self.apply_locked(lives, plan, Reach::Instances).await;
+        self.follow_catalog(false).await;
+        drop(closed);
+        let gone_us = self.engine.time.monotonic_us().saturating_sub(began_us);
+        match (result, alone) {
+            (Ok(report), [plugin, ..]) if is_reload => Ok(with_downtime(report, plugin, gone_us)),
+            (result, _) => result,
+        }
+    }
+
+    /// Stops a plugin while its calls wait.
+    async fn take_down(&self, lives: &mut Lives<'_>, plugin: &PluginId) {
+        let Some(live) = lives.remove(plugin) else {
+            return;
+        };
+        live::drain(&self.engine, &live).await;
+        live::withdraw(&self.engine, std::slice::from_ref(plugin));
+        self.record_stopped(plugin);
+        live::stop(&self.engine, live).await;
+    }
+
+    /// Lists the plugins that a plan starts, that run, and that cannot run twice: they say so, or
+    /// their state changes its layout.
+    fn alone(&self, plan: &Plan, lives: &Lives<'_>) -> Vec<PluginId> {
+        let before = self.engine.catalog.snapshot();
+        let cannot_overlap = |id: &&PluginId| {
+            let entries = plan.next().entry(id).zip(before.entry(id));
+            entries.is_some_and(|(next, old)| !live::may_overlap(old, next))
+        };
+        let running = |id: &&PluginId| lives.get(*id).is_some_and(Live::has_code);
+        let starts = plan.starts().iter();
+        starts
+            .filter(running)
+            .filter(cannot_overlap)
+            .cloned()
+            .collect()
+    }
+
+    async fn apply_locked(
+        &self,
+        lives: Lives<'_>,
+        plan: Plan,
+        reach: Reach,
+    ) -> Result<OperationReport, HostError> {
         let before = self.engine.catalog.snapshot();
         let noted = Noted::of(&plan, &before, &self.operator)
             .map(|noted| noted.while_running(|id| lives.contains_key(id)));
@@ -206,6 +274,7 @@ impl Host {
             noted.commit(&self.engine);
         }
         self.pin_unknown(&prepared);
+        let prepared = self.write_layouts(prepared).await;
         self.show(&mut lives, &stops, prepared, has_changed).await;
         Ok(OperationReport { result, collision })
     }
@@ -327,4 +396,10 @@ impl Host {
             reason: error.to_string().into(),
         });
     }
+}
+
+fn with_downtime(mut report: OperationReport, plugin: &PluginId, gone_us: u64) -> OperationReport {
+    let ms = gone_us.div_ceil(1000);
+    report.result.message = format!("Reloaded {plugin}. Downtime: {ms}ms.");
+    report
 }

@@ -61,6 +61,7 @@ impl Host {
                 Err(error) => self.record_failure(&entry.manifest.name, &error),
             }
         }
+        let prepared = self.write_layouts(prepared).await;
         self.show(&mut lives, &stops, prepared, has_changed).await;
     }
 }

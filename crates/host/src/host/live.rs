@@ -11,6 +11,7 @@ use keyway_plugin_api::{
 };
 use serde_json::Value;
 
+use super::layout::NewLayout;
 use super::shown::{self, Contribution};
 use super::{Host, compatible};
 use crate::caller::{Caller, Origin};
@@ -51,6 +52,8 @@ impl Live {
 pub(super) struct Prepared {
     what: Contribution,
     live: Live,
+    /// Its state in the layout that it works with, where that is another one.
+    layout: Option<NewLayout>,
 }
 
 impl Prepared {
@@ -70,6 +73,20 @@ impl Prepared {
 
     pub(super) fn enforcement(&self) -> Enforcement {
         self.live.enforcement
+    }
+
+    /// Returns the version of the state that the plugin owns, where it owns any.
+    pub(super) fn state_version(&self) -> Option<u32> {
+        let state = self.what.manifest.as_ref()?.state()?;
+        state.owns.then_some(state.version)
+    }
+
+    pub(super) fn take_layout(&mut self) -> Option<NewLayout> {
+        self.layout.take()
+    }
+
+    pub(super) fn instance(&self) -> Option<&Arc<dyn RunningPlugin>> {
+        self.live.instance.as_ref()
     }
 
     pub(super) fn has_code(&self) -> bool {
@@ -122,7 +139,21 @@ impl Host {
             hooks: started.hooks,
             in_flight,
         };
-        Ok(Prepared { what, live })
+        let mut ready = Prepared {
+            what,
+            live,
+            layout: None,
+        };
+        match self.new_layout(&ready).await {
+            Ok(layout) => {
+                ready.layout = layout;
+                Ok(ready)
+            }
+            Err(error) => {
+                ready.discard(&self.engine).await;
+                Err(error)
+            }
+        }
     }
 
     /// Collects what a runtime is handed; the guard ends what the plugin may do outside calls.
@@ -261,6 +292,17 @@ impl Host {
     }
 }
 
+/// Tells whether an instance of one version can run beside one of another.
+pub(super) fn may_overlap(old: &CatalogEntry, next: &CatalogEntry) -> bool {
+    let manifest = |entry: &CatalogEntry| parse_declared(&entry.keyway.declared.document).ok();
+    let state = |m: &Manifest| m.state().filter(|s| s.owns).map(|s| s.version);
+    let Some((old, next)) = manifest(old).zip(manifest(next)) else {
+        return true;
+    };
+    let overlaps = |m: &Manifest| m.runtime().is_none_or(|runtime| runtime.overlap);
+    overlaps(&old) && overlaps(&next) && state(&old) == state(&next)
+}
+
 /// Reads back the manifest that was approved.
 fn parse_declared(document: &Value) -> Result<Manifest, StartError> {
     let text = document.to_string();
@@ -291,7 +333,11 @@ fn without_code(plugin: PluginId, manifest: Option<Arc<Manifest>>) -> Prepared {
         hooks: Vec::new(),
         in_flight,
     };
-    Prepared { what, live }
+    Prepared {
+        what,
+        live,
+        layout: None,
+    }
 }
 
 fn no_runtime(manifest: &Manifest) -> StartError {
@@ -371,11 +417,8 @@ pub(super) fn withdraw(engine: &Engine, plugins: &[PluginId]) {
     }
 }
 
-/// Lets the calls in flight end, within the grace, then stops the instance.
-pub(super) async fn stop(engine: &Engine, live: Live) {
-    let Some(instance) = live.instance else {
-        return;
-    };
+/// Lets no new call in and the calls in flight end, within the grace.
+pub(super) async fn drain(engine: &Engine, live: &Live) {
     live.in_flight.retire();
     let drained = async {
         while !live.in_flight.is_empty() {
@@ -384,7 +427,14 @@ pub(super) async fn stop(engine: &Engine, live: Live) {
     };
     // A call that outlives the grace goes on; its effects are refused from now on.
     let _in_time = tokio::time::timeout(engine.limits.stop, drained).await;
-    stop_instance(engine, &*instance).await;
+}
+
+/// Lets the calls in flight end, within the grace, then stops the instance.
+pub(super) async fn stop(engine: &Engine, live: Live) {
+    drain(engine, &live).await;
+    if let Some(instance) = live.instance {
+        stop_instance(engine, &*instance).await;
+    }
 }
 
 async fn stop_instance(engine: &Engine, instance: &dyn RunningPlugin) {

@@ -5,7 +5,7 @@ use std::path::Path;
 use keyway_plugin_api::PluginId;
 
 use super::change::OperationReport;
-use super::{Host, HostError, live};
+use super::{Host, HostError};
 use crate::catalog::{CatalogError, Operation, ReloadStage};
 use crate::package::Package;
 
@@ -22,6 +22,9 @@ pub enum ReloadMode {
 
 impl Host {
     /// Reads a plugin's source again and restarts it, without a moment in which nobody answers.
+    ///
+    /// A plugin whose manifest says `"overlap": false`, or whose state changes its version, is
+    /// stopped first; its calls wait meanwhile, 32 of them for 5 s at most.
     ///
     /// # Errors
     /// [`CatalogError::ReloadFailed`] with the stage; the old instance serves on.
@@ -46,33 +49,13 @@ impl Host {
             candidate,
         };
         let plan = self.plan(&operation)?;
-        let gap = match mode {
-            ReloadMode::TeardownFirst if self.is_started() => {
-                let began_us = self.engine.time.monotonic_us();
-                self.take_down(plugin).await;
-                Some(began_us)
-            }
-            _ => None,
-        };
-        let waits = plan.starts().is_empty();
-        let result = self.apply(plan).await;
-        if let Some(began_us) = gap {
-            // Brings back the version that the catalog still has, where the new one did not come.
-            self.follow_catalog(false).await;
-            let gone_us = self.engine.time.monotonic_us().saturating_sub(began_us);
-            return result.map(|report| with_downtime(report, plugin, waits, gone_us));
+        if mode == ReloadMode::StartFirst || plan.starts().is_empty() || !self.is_started() {
+            // The new instance takes over in one swap; there is no moment without an answer.
+            return self.apply(plan).await;
         }
-        // The new instance takes over in one swap; there was no moment without an answer.
-        result
-    }
-
-    async fn take_down(&self, plugin: &PluginId) {
-        let live = self.live.lock().await.remove(plugin);
-        if let Some(live) = live {
-            live::withdraw(&self.engine, std::slice::from_ref(plugin));
-            self.record_stopped(plugin);
-            live::stop(&self.engine, live).await;
-        }
+        let lives = self.live.lock().await;
+        self.apply_alone(lives, plan, std::slice::from_ref(plugin))
+            .await
     }
 
     /// Reads the source of an installed plugin again, as a candidate for a reload.
@@ -113,19 +96,6 @@ impl Host {
             .with_trust(entry.keyway.trust)
             .with_scope(entry.keyway.scope.clone()))
     }
-}
-
-fn with_downtime(
-    mut report: OperationReport,
-    plugin: &PluginId,
-    waits: bool,
-    gone_us: u64,
-) -> OperationReport {
-    if !waits {
-        let ms = gone_us.div_ceil(1000);
-        report.result.message = format!("Reloaded {plugin}. Downtime: {ms}ms.");
-    }
-    report
 }
 
 fn reload_failed(plugin: &PluginId, reason: &str) -> CatalogError {

@@ -167,7 +167,10 @@ fn entries(
     let most = engine.limits.tools_per_plugin;
     let mut entries = Vec::new();
     for tool in what.tools.iter().filter(is_there).take(most) {
-        let declared = what.manifest.as_ref().map(|manifest| manifest.contributes());
+        let declared = what
+            .manifest
+            .as_ref()
+            .map(|manifest| manifest.contributes());
         let name = &tool.descriptor().name;
         let is_optional = declared
             .and_then(|adds| adds.tools.get(name))
@@ -251,11 +254,7 @@ pub(crate) fn strike_out(engine: &Engine, instance: Instance<'_>, tool: &ToolNam
 
 /// Holds new descriptions against the approved ones: fewer tools are fine, other ones wait for an
 /// operator and until then nothing is shown.
-pub(crate) fn redefined(
-    engine: &Arc<Engine>,
-    instance: Instance<'_>,
-    tools: Vec<Arc<dyn Tool>>,
-) {
+pub(crate) fn redefined(engine: &Arc<Engine>, instance: Instance<'_>, tools: Vec<Arc<dyn Tool>>) {
     let mut table = engine.shown.lock();
     let Some(shown) = table.current(instance) else {
         return;
@@ -335,7 +334,7 @@ fn tell_failure(engine: &Engine, plugin: &PluginId, failure: &Failure) {
     });
 }
 
-fn notice(level: LogLevel, plugin: &PluginId, message: &str) -> Notice {
+pub(crate) fn notice(level: LogLevel, plugin: &PluginId, message: &str) -> Notice {
     Notice {
         level,
         plugin: plugin.clone(),

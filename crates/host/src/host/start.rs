@@ -9,6 +9,7 @@ use crate::approval::{ApprovalId, ApprovalRequest, ApprovalSubject, Decision};
 use crate::audit::AuditEvent;
 use crate::catalog::{Approval, Authority, Candidate, CatalogEntry, Declaration, Operation};
 use crate::digest::Digest;
+use crate::runtime::StartError;
 
 impl Host {
     /// Starts the host: takes in what the builder named, asks the approver about what waits, and
@@ -27,6 +28,7 @@ impl Host {
         self.engine.audit.record(AuditEvent::HostStarted {
             version: version.into(),
         });
+        self.mend_trail().await;
         let mut refused = self.report_broken();
         refused.append(&mut self.take_in().await);
         self.ask_approver().await;
@@ -244,7 +246,16 @@ impl Host {
         waiting(entry, state.is_revoked(id))
     }
 
+    fn not_written(&self, id: PluginId) -> PluginOutcome {
+        let (plugin, reason) = (id.to_string(), "it could not be written".to_owned());
+        PluginOutcome::failed(id, &StartError::State { plugin, reason })
+    }
+
     async fn show_one(&self, id: PluginId, prepared: Prepared) -> PluginOutcome {
+        let mut written = self.write_layouts(vec![prepared]).await;
+        let Some(prepared) = written.pop() else {
+            return self.not_written(id);
+        };
         let (enforcement, has_code) = (prepared.enforcement(), prepared.has_code());
         let mut lives = self.live.lock().await;
         let state = self.catalog();

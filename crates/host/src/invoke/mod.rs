@@ -74,7 +74,10 @@ async fn steps(
             Consent::Given(arguments) => pass_with_consent(engine, call, number, arguments)?,
         },
     };
-    let _place = run::enter(engine, call)?;
+    let _place = match run::enter(engine, call) {
+        Ok(place) => place,
+        Err(refused) => run::enter_later(engine, call, refused).await?,
+    };
     recorder.intend(call).await?;
     // From here to the tool's first poll nothing waits: the look at the holdings is the last word.
     let paid = redeem(engine, call, permit, AskNumber(number))?;

@@ -34,6 +34,18 @@ pub(super) fn enter(engine: &Engine, call: &mut Call<'_>) -> Result<Place, CallE
     }
 }
 
+/// Enters once a replacement is over, where that is what stood in the way.
+pub(super) async fn enter_later(
+    engine: &Engine,
+    call: &mut Call<'_>,
+    refused: CallError,
+) -> Result<Place, CallError> {
+    if matches!(refused, CallError::Denied(_)) && engine.parking.wait(call.tool.plugin()).await {
+        return enter(engine, call);
+    }
+    Err(refused)
+}
+
 fn successor(engine: &Engine, tool: &Arc<ToolEntry>) -> Result<Arc<ToolEntry>, CallError> {
     let snapshot = engine.registry.snapshot();
     let next = snapshot.get(tool.name());
