@@ -1,10 +1,10 @@
 //! All effects of one host together.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
@@ -13,16 +13,18 @@ use keyway_host::clock::{Clock, SystemClock};
 use keyway_host::effects::EffectPerformer;
 use keyway_host::gate::EffectPermit;
 use keyway_plugin_api::{
-    Capability, EffectReply, EffectRequest, PluginId, ToolError, ToolErrorKind,
+    Capability, EffectReply, EffectRequest, PluginId, StateEntries, ToolError, ToolErrorKind,
 };
 
 use crate::EffectLimits;
 use crate::files::{Files, FilesError};
+#[cfg(feature = "http")]
+use crate::http::{Asker, Http, HttpOptions};
 use crate::log::PluginLog;
 use crate::secrets::{MemorySecrets, SecretStore};
 use crate::state::{StateError, StateFolder};
 
-/// Performs effects that the gate has permitted: files, state, secrets and log.
+/// Performs effects that the gate has permitted: files, HTTP, state, secrets and log.
 ///
 /// Cloning is cheap. The state folder is out of reach of every file effect.
 ///
@@ -45,6 +47,10 @@ struct Parts {
     secrets: Arc<dyn SecretStore>,
     log: PluginLog,
     redactor: Redactor,
+    #[cfg(feature = "http")]
+    http: Http,
+    /// What each plugin's state was last allowed to grow to.
+    quotas: Mutex<HashMap<PluginId, u64>>,
 }
 
 /// Says why the effects could not be set up.
@@ -89,6 +95,8 @@ impl Effects {
             clock: Arc::new(SystemClock::new()),
             redactor: Redactor::new(),
             limits: EffectLimits::default(),
+            #[cfg(feature = "http")]
+            http: HttpOptions::new(),
         }
     }
 
@@ -104,7 +112,7 @@ impl Effects {
         &self.0.log
     }
 
-    /// Performs one effect on this thread, which may block on a disk.
+    /// Performs one effect on this thread, which may block on a disk or on a server.
     ///
     /// `within` are the granted capabilities that cover it. The gate has checked that; what goes
     /// beyond them is refused here again. Hosts go through [`EffectPerformer`] instead.
@@ -129,6 +137,8 @@ impl Effects {
             | R::StateGet { .. }
             | R::StateList { .. }
             | R::StatePut { .. } => self.state(plugin, within, &request),
+            #[cfg(feature = "http")]
+            R::HttpFetch { .. } => self.fetch(plugin, within, request),
             R::SecretRead { name } => self.secret(within, &name),
             R::Log { level, message } => {
                 // A full disk must not stop a plugin that only wanted to say something.
@@ -175,6 +185,7 @@ impl Effects {
             _ => None,
         });
         let quota = quota.max().ok_or_else(uncovered)?;
+        self.quotas().insert(plugin.clone(), quota);
         let state = self.0.states.plugin(plugin, quota)?;
         let done: Result<_, StateError> = match request {
             R::StateGet { key } => state.get(key).map(EffectReply::Bytes),
@@ -192,6 +203,27 @@ impl Effects {
             _ => return Err(unsupported()),
         };
         Ok(done?)
+    }
+
+    fn quotas(&self) -> MutexGuard<'_, HashMap<PluginId, u64>> {
+        let quotas = self.0.quotas.lock();
+        quotas.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(feature = "http")]
+    fn fetch(
+        &self,
+        plugin: &PluginId,
+        within: &[Capability],
+        request: EffectRequest,
+    ) -> Result<EffectReply, ToolError> {
+        let asker = Asker {
+            plugin,
+            within,
+            secrets: &*self.0.secrets,
+            redactor: &self.0.redactor,
+        };
+        self.0.http.fetch(asker, request).map(EffectReply::Http)
     }
 
     /// Reads a secret. The redactor learns the value before the plugin does.
@@ -220,15 +252,37 @@ impl EffectPerformer for Effects {
         request: EffectRequest,
     ) -> Result<EffectReply, ToolError> {
         let effects = self.clone();
-        let run = move || effects.perform_within(permit.plugin(), permit.within(), request);
-        // Disks block; where there is a runtime, its workers must not.
-        match tokio::runtime::Handle::try_current() {
-            Err(_) => run(),
-            Ok(runtime) => match runtime.spawn_blocking(run).await {
-                Ok(done) => done,
-                Err(_) => Err(ToolError::internal("bug in keyway: an effect was cut off")),
-            },
-        }
+        run(move || effects.perform_within(permit.plugin(), permit.within(), request)).await
+    }
+
+    async fn export_state(&self, plugin: &PluginId) -> Result<StateEntries, ToolError> {
+        let (effects, plugin) = (self.clone(), plugin.clone());
+        run(move || Ok(effects.0.states.entries(&plugin)?)).await
+    }
+
+    /// Held to the quota that the plugin's last state effect was granted; before the first one, to
+    /// the limits of keys and values only.
+    async fn replace_state(
+        &self,
+        plugin: &PluginId,
+        entries: StateEntries,
+    ) -> Result<(), ToolError> {
+        let (effects, plugin) = (self.clone(), plugin.clone());
+        let quota = self.quotas().get(&plugin).copied().unwrap_or(u64::MAX);
+        run(move || Ok(effects.0.states.replace(&plugin, entries, quota)?)).await
+    }
+}
+
+/// Runs what blocks on disks and servers; where there is a runtime, its workers must not.
+async fn run<T: Send + 'static>(
+    run: impl FnOnce() -> Result<T, ToolError> + Send + 'static,
+) -> Result<T, ToolError> {
+    match tokio::runtime::Handle::try_current() {
+        Err(_) => run(),
+        Ok(runtime) => match runtime.spawn_blocking(run).await {
+            Ok(done) => done,
+            Err(_) => Err(ToolError::internal("bug in keyway: an effect was cut off")),
+        },
     }
 }
 
@@ -267,6 +321,8 @@ pub struct EffectsBuilder {
     clock: Arc<dyn Clock>,
     redactor: Redactor,
     limits: EffectLimits,
+    #[cfg(feature = "http")]
+    http: HttpOptions,
 }
 
 impl EffectsBuilder {
@@ -290,6 +346,14 @@ impl EffectsBuilder {
     #[must_use]
     pub fn secrets(mut self, store: impl SecretStore) -> Self {
         self.secrets = Arc::new(store);
+        self
+    }
+
+    /// Sets how HTTP requests reach the network. Without it they reach the public internet.
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub fn http(mut self, options: HttpOptions) -> Self {
+        self.http = options;
         self
     }
 
@@ -342,6 +406,9 @@ impl EffectsBuilder {
             secrets: self.secrets,
             log: log.map_err(at(&logs))?,
             redactor: self.redactor,
+            #[cfg(feature = "http")]
+            http: Http::new(self.http, self.limits),
+            quotas: Mutex::default(),
         })))
     }
 }

@@ -2,6 +2,8 @@
 
 mod bundle;
 pub mod files;
+#[cfg(feature = "http")]
+pub mod http;
 mod limits;
 pub mod log;
 mod private;

@@ -17,7 +17,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use keyway_plugin_api::PluginId;
+use keyway_plugin_api::{PluginId, StateEntries};
 
 pub use error::StateError;
 pub use export::StateExport;
@@ -25,11 +25,14 @@ pub use export::StateExport;
 use self::journal::Journal;
 use crate::EffectLimits;
 
+/// Keys that begin so are the host's own, in the state of a plugin.
+const HOSTS_OWN: char = '\0';
+
 /// The state of all plugins, in one folder.
 ///
 /// ```
 /// use keyway_effects::{EffectLimits, state::StateFolder};
-/// use keyway_plugin_api::PluginId;
+/// use keyway_plugin_api::{PluginId, StateEntries};
 ///
 /// let folder = tempfile::tempdir()?;
 /// let states = StateFolder::open(folder.path(), EffectLimits::default())?;
@@ -82,10 +85,16 @@ impl StateFolder {
     /// # Errors
     /// [`StateError`] when the state cannot be read.
     pub fn export(&self, plugin: &PluginId) -> Result<StateExport, StateError> {
-        let entries = self
-            .plugin(plugin, u64::MAX)?
-            .with(|journal| Ok(journal.all()))?;
-        Ok(StateExport::new(plugin.clone(), entries))
+        Ok(StateExport::new(plugin.clone(), self.entries(plugin)?))
+    }
+
+    /// Returns every entry of a plugin's state, keys of the host's own included.
+    ///
+    /// # Errors
+    /// [`StateError`] when the state cannot be read.
+    pub fn entries(&self, plugin: &PluginId) -> Result<StateEntries, StateError> {
+        let state = self.plugin(plugin, u64::MAX)?;
+        state.with(|journal| Ok(journal.all()))
     }
 
     /// Replaces everything a plugin keeps, at once: after a crash the state is the old one or the
@@ -106,13 +115,28 @@ impl StateFolder {
                 expected: plugin.clone(),
             });
         }
-        let entries = export.entries()?;
+        self.replace(plugin, export.entries()?, quota)
+    }
+
+    /// Replaces everything a plugin keeps, at once: after a crash the state is the old one or the
+    /// new one. Keys that begin with NUL are the host's own: no plugin reads, writes or lists
+    /// them, and they count towards no quota here.
+    ///
+    /// # Errors
+    /// [`StateError::Quota`] when there would be more than `quota` bytes, and those about keys and
+    /// values; nothing is changed then.
+    pub fn replace(
+        &self,
+        plugin: &PluginId,
+        entries: StateEntries,
+        quota: u64,
+    ) -> Result<(), StateError> {
         let state = self.plugin(plugin, quota)?;
         for (key, value) in &entries {
-            state.check(key, value)?;
+            state.check(key.strip_prefix(HOSTS_OWN).unwrap_or(key), value)?;
         }
-        let bytes = entries.iter().map(|(k, v)| (k.len() + v.len()) as u64);
-        state.fits(0, bytes.sum())?;
+        let own = entries.iter().filter(|(k, _)| !k.starts_with(HOSTS_OWN));
+        state.fits(0, own.map(|(k, v)| (k.len() + v.len()) as u64).sum())?;
         state.with(|journal| journal.replace(entries))
     }
 
@@ -229,7 +253,11 @@ impl PluginState {
     /// # Errors
     /// [`StateError`] when the state cannot be read.
     pub fn list(&self, prefix: &str) -> Result<Vec<String>, StateError> {
-        self.with(|journal| Ok(journal.keys(prefix)))
+        self.with(|journal| {
+            let mut keys = journal.keys(prefix);
+            keys.retain(|key| !key.starts_with(HOSTS_OWN));
+            Ok(keys)
+        })
     }
 
     fn store(&self, journal: &mut Journal, key: &str, value: &[u8]) -> Result<(), StateError> {
