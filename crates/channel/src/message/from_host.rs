@@ -175,6 +175,19 @@ struct CancelledParams {
 struct Nothing {}
 
 impl FromHost {
+    /// Every method that a host sends after the handshake, sorted.
+    pub const METHODS: [&str; 9] = [
+        "hooks/run",
+        "keyway/drain",
+        "keyway/migrate",
+        "keyway/ping",
+        "keyway/register",
+        "keyway/shutdown",
+        "keyway/start",
+        "notifications/cancelled",
+        "tools/call",
+    ];
+
     /// Reads one line.
     ///
     /// # Errors

@@ -63,6 +63,25 @@ pub enum FromPlugin {
 }
 
 impl FromPlugin {
+    /// Every method that a plugin sends after the handshake, sorted.
+    pub const METHODS: [&str; 15] = [
+        "host/fs.list",
+        "host/fs.read",
+        "host/fs.remove",
+        "host/fs.stat",
+        "host/fs.write",
+        "host/http.fetch",
+        "host/log",
+        "host/progress",
+        "host/secrets.read",
+        "host/state.cas",
+        "host/state.delete",
+        "host/state.get",
+        "host/state.list",
+        "host/state.put",
+        "host/tools.call",
+    ];
+
     /// Reads one line.
     ///
     /// # Errors
