@@ -1,7 +1,7 @@
 //! What a tool says about itself: names, schemas, effect, needs, error cases.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{Need, ToolName};
 
@@ -86,6 +86,10 @@ pub struct ToolDescriptor {
     /// How the tool can fail.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ErrorCase>,
+    /// What the tool's source says beyond all this, as it came: hints, icons, notes. Part of the
+    /// digest, so a change of it is a change of the tool; shown to operators and to no model.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub extra: Map<String, Value>,
     /// Whether the tool's own parser accepts exactly what the input schema accepts and its result
     /// type gives nothing but what the output schema accepts, so that the host needs its validator
     /// only to explain a refusal. Set by the derive, never by the wire.
@@ -112,6 +116,7 @@ impl ToolDescriptor {
             idempotent: false,
             needs: Vec::new(),
             errors: Vec::new(),
+            extra: Map::new(),
             typed: false,
         }
     }
@@ -150,6 +155,13 @@ impl ToolDescriptor {
     #[must_use]
     pub fn with_errors(mut self, errors: Vec<ErrorCase>) -> Self {
         self.errors = errors;
+        self
+    }
+
+    /// Sets what the tool's source says beyond the rest.
+    #[must_use]
+    pub fn with_extra(mut self, extra: Map<String, Value>) -> Self {
+        self.extra = extra;
         self
     }
 

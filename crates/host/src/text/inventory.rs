@@ -15,8 +15,8 @@ const NAMES: [&str; 7] = [
 ];
 
 /// Lists every string of a descriptor with its JSON pointer, in the order of the descriptor:
-/// names, title, description, every string of both schemas at any depth, what the tool needs and
-/// how it fails.
+/// names, title, description, every string of both schemas at any depth, what the tool needs, how
+/// it fails, and what its source says beyond that.
 ///
 /// Names that the plugin chose are listed too, such as those of properties, since a model reads
 /// them like any other text. What an operator approves is exactly this list.
@@ -48,6 +48,7 @@ pub fn inventory(descriptor: &ToolDescriptor) -> Vec<(String, String)> {
     collect("/needs", &needs, &mut found);
     let errors = serde_json::to_value(&descriptor.errors).unwrap_or_default();
     collect("/errors", &errors, &mut found);
+    found.extend(strings("/extra", &Value::Object(descriptor.extra.clone())));
     found
 }
 
