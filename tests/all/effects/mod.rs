@@ -7,6 +7,7 @@
 mod bundle;
 mod escapes;
 mod files;
+mod forked;
 mod hosted;
 mod killed;
 mod log;

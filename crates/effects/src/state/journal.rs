@@ -9,8 +9,10 @@ use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use keyway_host::digest::Digest;
+use keyway_host::file_lock::lock_within;
 
 use super::StateError;
 use crate::private;
@@ -20,6 +22,8 @@ const PUT: u8 = 1;
 const DELETE: u8 = 2;
 /// Bytes of a record before its body.
 const FRAME: usize = 12;
+/// How long to wait for a lock that a child on its way to its own program may have a copy of.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// Bytes of outdated records before the file is rewritten.
 const SLACK: u64 = 1024 * 1024;
 
@@ -66,7 +70,7 @@ impl Journal {
         let lock_path = path.with_extension("lock");
         let io = |e| StateError::io(&lock_path, e);
         let lock = private::open(&lock_path).map_err(io)?;
-        match lock.try_lock() {
+        match lock_within(&lock, PATIENCE) {
             Ok(()) => Ok(lock),
             Err(TryLockError::WouldBlock) => Err(StateError::Busy {
                 path: path.to_owned(),
