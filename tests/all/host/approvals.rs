@@ -276,3 +276,117 @@ async fn a_gate_hook_blocks_before_an_operator_is_bothered() {
             .all(|r| matches!(r.subject, ApprovalSubject::Plugin { .. }))
     );
 }
+
+/// Kept arguments are for people; what an operator says yes to is the call itself, by its digest.
+mod kept_arguments {
+    use super::*;
+    use keyway_host::audit::Redactor;
+    use keyway_host::store::FileStore;
+    use keyway_plugin_api::SecretValue;
+    use std::fs;
+    use std::path::Path;
+
+    const SECRET: &str = "correct-horse-battery-staple";
+
+    async fn host_in(folder: &Path, redactor: Redactor) -> (TestHost, Guest) {
+        let notes = wiping();
+        let host = TestHost::builder()
+            .state_dir(folder)
+            .configure(|host| host.redactor(redactor))
+            .approver(ScriptedApprover::for_calls(Decision::Later))
+            .plugin(notes.clone())
+            .start()
+            .await;
+        (host, notes)
+    }
+
+    fn informed() -> Redactor {
+        let redactor = Redactor::new();
+        assert!(redactor.learn(&SecretValue::new(SECRET)));
+        redactor
+    }
+
+    fn kept(folder: &Path) -> String {
+        let store = FileStore::open(folder).unwrap();
+        fs::read_to_string(store.path()).unwrap()
+    }
+
+    /// Arguments with the secret where it can be: a value, a key, escaped, encoded, and across the
+    /// place where what is kept is cut.
+    fn hiding_places() -> Vec<Value> {
+        vec![
+            json!({ "password": SECRET }),
+            json!({ SECRET: 1 }),
+            json!({ "deep": [{ "url": format!("https://a.example/?key={SECRET}&x=1") }] }),
+            json!({ "json": json!({ "inner": SECRET }).to_string() }),
+            json!({ "a": "x".repeat(365), "b": SECRET }),
+            json!({ "a": "x".repeat(375), "b": SECRET }),
+        ]
+    }
+
+    fn gives_away(text: &str) -> bool {
+        text.contains(&SECRET[..12])
+    }
+
+    #[tokio::test]
+    async fn s_i1_the_arguments_of_a_waiting_call_are_kept_without_secrets() {
+        for arguments in hiding_places() {
+            let folder = tempfile::tempdir().unwrap();
+            let (host, _) = host_in(folder.path(), informed()).await;
+            waits(wipe(&host, arguments.clone()).await);
+            let kept = kept(folder.path());
+            assert!(!gives_away(&kept), "{arguments}: {kept}");
+            assert!(kept.contains("notes/wipe"), "{kept}");
+        }
+    }
+
+    /// The control: a redactor that was told nothing finds nothing.
+    #[tokio::test]
+    async fn a_secret_that_the_host_never_handed_out_is_kept() {
+        for arguments in hiding_places() {
+            let folder = tempfile::tempdir().unwrap();
+            let (host, _) = host_in(folder.path(), Redactor::new()).await;
+            waits(wipe(&host, arguments.clone()).await);
+            assert!(gives_away(&kept(folder.path())), "{arguments}");
+        }
+    }
+
+    #[tokio::test]
+    async fn s_i1_a_yes_to_redacted_arguments_is_for_the_call_that_was_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let (host, notes) = host_in(folder.path(), informed()).await;
+        let asked = json!({ "password": SECRET });
+        let id = waits(wipe(&host, asked.clone()).await);
+        let shown = host.catalog().keyway.call_approvals[id.as_str()]
+            .question
+            .preview
+            .clone();
+        assert_eq!(shown, r#"{"password":"[redacted]"}"#);
+        host.host()
+            .resolve(&id, CallAnswer::once(operator("ada")))
+            .await
+            .unwrap();
+        for other in [
+            json!({ "password": "[redacted]" }),
+            json!({ "password": "guess" }),
+        ] {
+            waits(wipe(&host, other).await);
+        }
+        assert_eq!(notes.calls("wipe"), 0, "what was shown is not what runs");
+        let ran = done(wipe(&host, asked).await);
+        assert!(ran.to_string().contains(SECRET), "{ran}");
+        assert_eq!(notes.calls("wipe"), 1);
+    }
+
+    /// The same call has one id, whatever was known of its secrets each time it was made.
+    #[tokio::test]
+    async fn a_call_keeps_its_id_when_its_secret_becomes_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let redactor = Redactor::new();
+        let (host, _) = host_in(folder.path(), redactor.clone()).await;
+        let asked = json!({ "password": SECRET });
+        let id = waits(wipe(&host, asked.clone()).await);
+        redactor.learn(&SecretValue::new(SECRET));
+        assert_eq!(waits(wipe(&host, asked).await), id);
+    }
+}
