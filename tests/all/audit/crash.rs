@@ -5,15 +5,13 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::sync::Arc;
 
 use keyway_host::audit::{AuditEvent, AuditSink, Head, JsonlAudit, Redactor, Trail};
 use keyway_host::clock::SystemClock;
 
-use super::support::{Scene, called};
-
-const CHILD: &str = "KEYWAY_TESTS_AUDIT_CHILD";
+use super::support::{CHILD, Scene, called};
 
 #[test]
 fn s_i3_no_acknowledged_record_is_lost_to_a_kill() {
@@ -143,22 +141,6 @@ fn open(path: &Path) -> JsonlAudit {
     JsonlAudit::open(path, Arc::new(SystemClock::new()), Redactor::new()).unwrap()
 }
 
-/// Starts one test of this binary again, as a child that knows the trail's path.
-#[track_caller]
-fn this_test(name: &str, scene: &Scene, setup: &str) -> Child {
-    let itself = std::env::current_exe().unwrap();
-    Command::new("sh")
-        .arg("-c")
-        .arg(format!("{setup} exec \"$0\" --exact \"$1\" --nocapture"))
-        .arg(itself)
-        .arg(format!("audit::crash::{name}"))
-        .env(CHILD, scene.path())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
-}
-
 /// Reads what a child acknowledges, kills it after `count`, and reads what it said until then.
 #[track_caller]
 fn heads_until_killed(child: &mut Child, count: usize) -> Vec<Head> {
@@ -174,4 +156,9 @@ fn heads_until_killed(child: &mut Child, count: usize) -> Vec<Head> {
     }
     child.wait().unwrap();
     heads
+}
+
+#[track_caller]
+fn this_test(name: &str, scene: &Scene, setup: &str) -> Child {
+    super::support::this_test(&format!("audit::crash::{name}"), scene, setup)
 }

@@ -2,6 +2,7 @@
 
 mod chain;
 mod crash;
+mod mending;
 mod redaction;
 mod replay;
 mod sharing;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use keyway_host::audit::{AuditEvent, AuditSink, Head, JsonlAudit, Redactor, Trail};
@@ -116,4 +117,24 @@ pub(crate) fn notice(message: &str) -> AuditEvent {
 
 pub(crate) fn plugin(id: &str) -> PluginId {
     PluginId::parse(id).unwrap()
+}
+
+/// Says to a child of a test which trail it is to write.
+pub(crate) const CHILD: &str = "KEYWAY_TESTS_AUDIT_CHILD";
+
+/// Starts one test of this binary again, as a child that knows the trail's path; the shell runs
+/// `setup` before it.
+#[track_caller]
+pub(crate) fn this_test(name: &str, scene: &Scene, setup: &str) -> Child {
+    let itself = std::env::current_exe().unwrap();
+    Command::new("sh")
+        .arg("-c")
+        .arg(format!("{setup} exec \"$0\" --exact \"$1\" --nocapture"))
+        .arg(itself)
+        .arg(name)
+        .env(CHILD, scene.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
 }

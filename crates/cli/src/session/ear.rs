@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use keyway_host::audit::{AuditError, AuditEvent, AuditHealth, AuditSink, Head};
+use keyway_host::audit::{AuditError, AuditEvent, AuditHealth, AuditSink, Head, Replayed};
 use keyway_plugin_api::LogLevel;
 
 use super::trail::LazyTrail;
@@ -67,6 +67,10 @@ impl AuditSink for Ear {
 
     fn flush(&self) -> Result<(), AuditError> {
         self.0.trail.flush()
+    }
+
+    fn replayed(&self) -> Result<Option<Replayed>, AuditError> {
+        self.0.trail.replayed()
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use keyway_host::AUDIT_FILE;
 use keyway_host::audit::{
-    AuditError, AuditEvent, AuditHealth, AuditSink, Head, JsonlAudit, Redactor,
+    AuditError, AuditEvent, AuditHealth, AuditSink, Head, JsonlAudit, Redactor, Replayed,
 };
 use keyway_host::clock::SystemClock;
 
@@ -60,6 +60,10 @@ impl AuditSink for LazyTrail {
             Some(_) => self.opened()?.flush(),
             None => Ok(()),
         }
+    }
+
+    fn replayed(&self) -> Result<Option<Replayed>, AuditError> {
+        self.opened()?.replayed()
     }
 }
 

@@ -12,7 +12,7 @@ use super::file::TrailFile;
 use super::queue::{Item, Queue};
 use super::trail::io_error;
 use super::writer::Writer;
-use super::{AuditError, AuditEvent, AuditHealth, AuditSink, Head, Redactor};
+use super::{AuditError, AuditEvent, AuditHealth, AuditSink, Head, Redactor, Replayed, Trail};
 use crate::clock::Clock;
 
 /// Keeps the trail in a file of JSON lines, each chained to the one before it.
@@ -123,6 +123,11 @@ impl AuditSink for JsonlAudit {
         let (reply, answer) = sync_channel(1);
         self.queue.push_barrier(reply);
         wait(&answer)
+    }
+
+    fn replayed(&self) -> Result<Option<Replayed>, AuditError> {
+        self.flush()?;
+        Trail::open(&self.path)?.replayed().map(Some)
     }
 }
 

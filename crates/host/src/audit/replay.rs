@@ -28,7 +28,19 @@ pub fn replay<'a>(events: impl IntoIterator<Item = &'a AuditEvent>) -> Value {
     for event in events {
         replay.step(event);
     }
-    replay.end()
+    replay.end().catalog
+}
+
+/// The catalog that a trail adds up to, and how far it goes.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Replayed {
+    /// The catalog, as the JSON of its file.
+    pub catalog: Value,
+    /// The last revision that was recorded; 0 where none was.
+    pub revision: u64,
+    /// Whether a revision before the last was never recorded.
+    pub has_gap: bool,
 }
 
 /// A catalog on its way through a trail.
@@ -57,17 +69,29 @@ impl Replay {
             AuditEvent::CatalogRepaired { change, .. } => {
                 self.settle();
                 self.apply(change);
+                let revision = self.catalog.pointer("/keyway/revision");
+                self.revision = revision.and_then(Value::as_u64).unwrap_or_default();
             }
             _ => {}
         }
     }
 
-    pub(super) fn end(mut self) -> Value {
+    pub(super) fn end(mut self) -> Replayed {
+        let has_gap = !self.early.is_empty();
         self.settle();
-        self.catalog
+        Replayed {
+            catalog: self.catalog,
+            revision: self.revision,
+            has_gap,
+        }
     }
 
     fn operation(&mut self, revision: u64, change: &Change) {
+        // A repair told it before the host that made the change did. The first revision of a
+        // catalog says all of it, so a catalog that began anew is taken as it is.
+        if revision > 1 && revision <= self.revision {
+            return;
+        }
         if revision > self.revision + 1 {
             self.early.insert(revision, change.clone());
             return;

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::{AuditEvent, Head};
+use super::{AuditEvent, Head, Replayed};
 
 /// Keeps audit events.
 ///
@@ -54,6 +54,16 @@ pub trait AuditSink: Send + Sync + 'static {
     /// [`AuditError::Unavailable`] when it cannot be made so.
     fn flush(&self) -> Result<(), AuditError> {
         Ok(())
+    }
+
+    /// Returns the catalog that everything recorded so far adds up to, earlier hosts included;
+    /// `None` where the sink cannot read what it wrote. A host that starts compares it with the
+    /// catalog and records what is missing. Blocks, and reads the whole trail.
+    ///
+    /// # Errors
+    /// Any [`AuditError`] of reading.
+    fn replayed(&self) -> Result<Option<Replayed>, AuditError> {
+        Ok(None)
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::chain::{Chain, LINE_MAX};
-use super::replay::Replay;
+use super::replay::{Replay, Replayed};
 use super::{AuditError, Filter, Head, Record};
 
 /// A trail is an audit file opened for reading, as long as it was at that moment.
@@ -109,6 +109,25 @@ impl Trail {
         for record in self.records()? {
             replay.step(&record?.event);
         }
+        Ok(replay.end().catalog)
+    }
+
+    /// Returns the catalog that the records add up to, and how far they go. Reads only the records
+    /// about the catalog, which are few among those of calls; [`verify`](Self::verify) is what
+    /// checks a trail.
+    ///
+    /// # Errors
+    /// [`AuditError::Broken`] at a record about the catalog that is not one; [`AuditError::Io`].
+    pub fn replayed(&self) -> Result<Replayed, AuditError> {
+        let mut lines = Lines::over(self.reader()?);
+        let mut replay = Replay::new();
+        while let Some(line) = lines.next()? {
+            if !is_about_the_catalog(line) {
+                continue;
+            }
+            let record = Record::of(line);
+            replay.step(&record.map_err(|why| lines.broken(why))?.event);
+        }
         Ok(replay.end())
     }
 
@@ -149,6 +168,21 @@ pub fn verify_against(reader: impl BufRead, known: &Head) -> Result<Verified, Au
     }
     Ok(verified)
 }
+
+/// Tells by the tag, which comes before anything of variable length.
+fn is_about_the_catalog(line: &[u8]) -> bool {
+    let start = &line[..line.len().min(TAG_WITHIN)];
+    TAGS.iter()
+        .any(|tag| start.windows(tag.len()).any(|at| at == *tag))
+}
+
+/// Bytes of a line within which its tag ends.
+const TAG_WITHIN: usize = 200;
+/// The tags of the records that make the catalog.
+const TAGS: [&[u8]; 2] = [
+    br#","event":"operation_committed""#,
+    br#","event":"catalog_repaired""#,
+];
 
 fn follow(
     reader: impl BufRead,
