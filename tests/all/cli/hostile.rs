@@ -131,7 +131,11 @@ fn s_f6_no_command_prints_a_control_character_of_a_manifest() {
     for arguments in commands {
         let ran = run_in_colour(&bench, arguments);
         let text = format!("{}{}", ran.out, ran.err);
-        assert_eq!(harmful(&text), [], "{arguments:?}: {ran:#?}");
+        assert_eq!(
+            harmful(&text),
+            Vec::<char>::new(),
+            "{arguments:?}: {ran:#?}"
+        );
         let forged = text
             .lines()
             .filter(|line| line.starts_with("Status: "))
