@@ -49,6 +49,8 @@ pub struct Limits {
     pub start: Duration,
     /// Time for a plugin's `stop` (5 s).
     pub stop: Duration,
+    /// Time after a new version took over in which two failures take it back (60 s).
+    pub probation: Duration,
 }
 
 impl Default for Limits {
@@ -71,6 +73,7 @@ impl Default for Limits {
             hook: Duration::from_secs(5),
             start: Duration::from_secs(10),
             stop: Duration::from_secs(5),
+            probation: Duration::from_secs(60),
         }
     }
 }

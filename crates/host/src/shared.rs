@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use keyway_plugin_api::{EffectReply, EffectRequest, Manifest, ToolError};
+use keyway_plugin_api::{EffectReply, EffectRequest, Manifest, PluginId, StateEntries, ToolError};
 
 use crate::approval::{ApprovalRequest, Approver, Decision};
 use crate::audit::{AuditError, AuditEvent, AuditHealth, AuditSink, Head};
@@ -89,6 +89,16 @@ impl<T: EffectPerformer + ?Sized> EffectPerformer for Arc<T> {
         request: EffectRequest,
     ) -> Result<EffectReply, ToolError> {
         (**self).perform(permit, request).await
+    }
+    async fn export_state(&self, plugin: &PluginId) -> Result<StateEntries, ToolError> {
+        (**self).export_state(plugin).await
+    }
+    async fn replace_state(
+        &self,
+        plugin: &PluginId,
+        entries: StateEntries,
+    ) -> Result<(), ToolError> {
+        (**self).replace_state(plugin, entries).await
     }
 }
 

@@ -8,7 +8,7 @@ use keyway_host::effects::EffectPerformer;
 use keyway_host::gate::EffectPermit;
 use keyway_plugin_api::{
     CallInfo, Capability, EffectReply, EffectRequest, FileStat, HostServices, LogLevel, PluginId,
-    SecretValue, ToolError, ToolErrorKind, async_trait,
+    SecretValue, StateEntries, ToolError, ToolErrorKind, async_trait,
 };
 
 /// A world in memory that performs every effect and writes each one down.
@@ -150,6 +150,28 @@ impl EffectPerformer for RecordedEffects {
         request: EffectRequest,
     ) -> Result<EffectReply, ToolError> {
         self.act(permit.plugin().clone(), permit.within(), request)
+    }
+
+    async fn export_state(&self, plugin: &PluginId) -> Result<StateEntries, ToolError> {
+        let world = self.world();
+        let mine = world.state.iter().filter(|((owner, _), _)| owner == plugin);
+        Ok(mine.map(|((_, k), v)| (k.clone(), v.clone())).collect())
+    }
+
+    async fn replace_state(
+        &self,
+        plugin: &PluginId,
+        entries: StateEntries,
+    ) -> Result<(), ToolError> {
+        let mut world = self.world();
+        if let Some(error) = world.failures.pop_front() {
+            return Err(error);
+        }
+        world.state.retain(|(owner, _), _| owner != plugin);
+        let entries = entries.into_iter();
+        let mine = entries.map(|(key, value)| ((plugin.clone(), key), value));
+        world.state.extend(mine);
+        Ok(())
     }
 }
 

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use keyway_host::runtime::{
     Enforcement, Launch, PluginRuntime, RunningPlugin, StartError, Started,
 };
-use keyway_plugin_api::{Manifest, Plugin, PluginId, Register, async_trait};
+use keyway_plugin_api::{
+    Manifest, Plugin, PluginId, Register, StartFailure, StateEntries, async_trait,
+};
 
 /// Runs a [`Plugin`] value for every package of its name, whatever kind of runtime the package's
 /// manifest names, and claims the level of enforcement it is told to.
@@ -79,6 +81,14 @@ struct Instance(Arc<dyn Plugin>);
 impl RunningPlugin for Instance {
     async fn stop(&self) {
         self.0.stop().await;
+    }
+
+    async fn migrate_state(
+        &self,
+        from: u32,
+        entries: StateEntries,
+    ) -> Result<StateEntries, StartFailure> {
+        self.0.migrate_state(from, entries).await
     }
 }
 

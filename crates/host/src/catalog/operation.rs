@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::candidate::Candidate;
 use super::grant::{Approval, Grant};
 use super::permission::{CallAnswer, CallQuestion, RuleTarget};
+use super::state::CatalogEntry;
 use crate::digest::Digest;
 use crate::operator::OperatorId;
 use crate::scope::Scope;
@@ -140,6 +141,15 @@ pub enum Operation {
         /// By whom.
         by: OperatorId,
     },
+    /// Puts the version from before back, after a new one crashed on probation. The host's own.
+    RollBack {
+        /// Which plugin.
+        plugin: PluginId,
+        /// The version from before; grants that were taken back since stay taken back.
+        to: Box<CatalogEntry>,
+        /// Why.
+        reason: String,
+    },
     /// Sets where a plugin applies.
     SetScope {
         /// Which plugin.
@@ -246,6 +256,8 @@ pub enum OperationKind {
     Revoke,
     /// [`Operation::RevokeGrant`].
     RevokeGrant,
+    /// [`Operation::RollBack`].
+    RollBack,
     /// [`Operation::SetScope`].
     SetScope,
     /// [`Operation::SetToolRule`].
@@ -283,6 +295,7 @@ impl OperationKind {
             Self::Reload => "reload",
             Self::Revoke => "revoke",
             Self::RevokeGrant => "revoke_grant",
+            Self::RollBack => "roll_back",
             Self::SetScope => "set_scope",
             Self::SetToolRule => "set_tool_rule",
             Self::SpendCall => "spend_call",
@@ -321,6 +334,7 @@ impl Operation {
             Self::Reload { .. } => OperationKind::Reload,
             Self::Revoke { .. } => OperationKind::Revoke,
             Self::RevokeGrant { .. } => OperationKind::RevokeGrant,
+            Self::RollBack { .. } => OperationKind::RollBack,
             Self::SetScope { .. } => OperationKind::SetScope,
             Self::SetToolRule { .. } => OperationKind::SetToolRule,
             Self::SpendCall { .. } => OperationKind::SpendCall,
@@ -344,6 +358,7 @@ impl Operation {
             | Self::PinTools { plugin, .. }
             | Self::Revoke { plugin, .. }
             | Self::RevokeGrant { plugin, .. }
+            | Self::RollBack { plugin, .. }
             | Self::SetScope { plugin, .. }
             | Self::SpendGrant { plugin, .. }
             | Self::Uninstall { plugin, .. }

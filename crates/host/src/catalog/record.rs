@@ -1,6 +1,6 @@
 //! What keyway keeps in the catalog beyond source 002. Everything here is left out while empty.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use keyway_plugin_api::{AgentId, Capability, PluginId};
 use serde::{Deserialize, Serialize};
@@ -81,6 +81,9 @@ pub struct EntryRecord {
     /// Which plugin took its slot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub displaced_by: Option<PluginId>,
+    /// Versions that crashed on probation; none of them is taken in again.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub rejected: BTreeSet<Digest>,
     /// A new version that an operator has to look at, while this one goes on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending_update: Option<Box<PendingUpdate>>,

@@ -10,7 +10,7 @@ use keyway_plugin_api::{PluginId, ToolName};
 
 use super::live::{self, Live, Prepared};
 use super::trail::Noted;
-use super::{Host, HostError, holdings};
+use super::{Host, HostError, holdings, probation};
 use crate::audit::AuditEvent;
 use crate::catalog::{
     CatalogEntry, CatalogError, CatalogOperationResult, Operation, OperationKind, Plan,
@@ -255,6 +255,7 @@ impl Host {
         noted: Option<Noted>,
         prepared: Vec<Prepared>,
     ) -> Result<OperationReport, HostError> {
+        let (before, kind) = (self.engine.catalog.snapshot(), plan.operation().kind());
         let (stops, collision) = (plan.stops().to_vec(), plan.collision().cloned());
         let changes = plan.changes_anything();
         let catalog = Arc::clone(&self.engine.catalog);
@@ -275,6 +276,11 @@ impl Host {
         }
         self.pin_unknown(&prepared);
         let prepared = self.write_layouts(prepared).await;
+        let after = self.engine.catalog.snapshot();
+        for ready in &prepared {
+            let instance = (ready.plugin(), ready.number());
+            probation::begin(&self.engine, kind, (&before, &after), instance);
+        }
         self.show(&mut lives, &stops, prepared, has_changed).await;
         Ok(OperationReport { result, collision })
     }

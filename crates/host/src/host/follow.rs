@@ -30,11 +30,17 @@ impl Host {
     /// Follows the catalog file for as long as it is polled, looking every so often: what an
     /// operator changes with the `keyway` command then holds in this host too, within that time.
     ///
+    /// Takes back, too, what crashes twice on the probation of a new version.
+    ///
     /// An embedder spawns it beside its agent. A file that cannot be read is reported and tried
     /// again.
     pub async fn follow(&self, every: Duration) {
         loop {
-            tokio::time::sleep(every).await;
+            tokio::select! {
+                () = tokio::time::sleep(every) => {}
+                () = self.engine.shown.one_failed() => {}
+            }
+            self.roll_back_failed().await;
             if let Err(error) = self.refresh().await {
                 tracing::warn!("the catalog could not be read again: {error}");
             }

@@ -81,6 +81,11 @@ impl Prepared {
         state.owns.then_some(state.version)
     }
 
+    /// Returns the number of the instance.
+    pub(super) fn number(&self) -> u64 {
+        self.what.instance
+    }
+
     pub(super) fn take_layout(&mut self) -> Option<NewLayout> {
         self.layout.take()
     }
@@ -294,13 +299,22 @@ impl Host {
 
 /// Tells whether an instance of one version can run beside one of another.
 pub(super) fn may_overlap(old: &CatalogEntry, next: &CatalogEntry) -> bool {
-    let manifest = |entry: &CatalogEntry| parse_declared(&entry.keyway.declared.document).ok();
-    let state = |m: &Manifest| m.state().filter(|s| s.owns).map(|s| s.version);
-    let Some((old, next)) = manifest(old).zip(manifest(next)) else {
-        return true;
+    let overlaps = |entry: &CatalogEntry| {
+        let manifest = parse_declared(&entry.keyway.declared.document).ok();
+        let runtime = manifest.as_ref().and_then(|manifest| manifest.runtime());
+        runtime.is_none_or(|runtime| runtime.overlap)
     };
-    let overlaps = |m: &Manifest| m.runtime().is_none_or(|runtime| runtime.overlap);
-    overlaps(&old) && overlaps(&next) && state(&old) == state(&next)
+    overlaps(old) && overlaps(next) && same_layout(old, next)
+}
+
+/// Tells whether two versions keep their state in one layout.
+pub(super) fn same_layout(old: &CatalogEntry, next: &CatalogEntry) -> bool {
+    let layout = |entry: &CatalogEntry| {
+        let manifest = parse_declared(&entry.keyway.declared.document).ok();
+        let state = manifest.as_ref().and_then(|manifest| manifest.state());
+        state.filter(|state| state.owns).map(|state| state.version)
+    };
+    layout(old) == layout(next)
 }
 
 /// Reads back the manifest that was approved.

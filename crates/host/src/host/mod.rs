@@ -2,7 +2,8 @@
 //!
 //! The files follow the life of a host: `outcome` (what starting reports), `live` (what runs),
 //! `holdings` (from the catalog to what the gate reads), `start`, `change` (every operation),
-//! `reload` (following a source), `shown` (what is visible of what runs, also when it fails), `layout` (the version of plugins' state), `follow` (following the
+//! `reload` (following a source), `probation` (versions that have
+//! just taken over), `shown` (what is visible of what runs, also when it fails), `layout` (the version of plugins' state), `follow` (following the
 //! catalog file), `approve` (calls that
 //! wait), `trail` (what the audit trail is told about the catalog).
 
@@ -17,6 +18,7 @@ pub(crate) mod layout;
 mod live;
 mod mend;
 mod outcome;
+mod probation;
 mod reload;
 pub(crate) mod shown;
 mod start;

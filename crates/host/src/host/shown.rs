@@ -7,9 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use keyway_plugin_api::{LogLevel, Manifest, PluginId, RegisteredHook, Tool, ToolName};
+use tokio::sync::Notify;
 
+use super::probation::{Probation, Probations};
 use crate::audit::AuditEvent;
-use crate::catalog::Operation;
+use crate::catalog::{CatalogEntry, Operation};
 use crate::digest::Digest;
 use crate::engine::Engine;
 use crate::gate::{HoldingsCell, Standing};
@@ -49,13 +51,18 @@ fn pins_of(tools: &[Arc<dyn Tool>]) -> BTreeMap<ToolName, Digest> {
 
 /// The instances that are shown, or would be if they were not down.
 #[derive(Default)]
-pub(crate) struct ShownPlugins(Mutex<Table>);
+pub(crate) struct ShownPlugins {
+    table: Mutex<Table>,
+    /// Told when a version did not pass its probation.
+    failed: Notify,
+}
 
 #[derive(Default)]
 pub(crate) struct Table {
     plugins: BTreeMap<PluginId, Shown>,
     /// Instances that failed before they were shown.
     failed_early: BTreeSet<u64>,
+    probations: Probations,
 }
 
 struct Shown {
@@ -66,7 +73,20 @@ struct Shown {
 
 impl ShownPlugins {
     fn lock(&self) -> MutexGuard<'_, Table> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn begin_probation(&self, plugin: PluginId, probation: Probation) {
+        self.lock().probations.begin(plugin, probation);
+    }
+
+    pub(super) fn take_failed(&self) -> Vec<(PluginId, CatalogEntry)> {
+        self.lock().probations.take_failed()
+    }
+
+    /// Waits until a version did not pass its probation.
+    pub(super) async fn one_failed(&self) {
+        self.failed.notified().await;
     }
 }
 
@@ -205,6 +225,10 @@ pub(crate) fn down(engine: &Engine, instance: Instance<'_>, failure: &Failure) {
     };
     shown.is_down = true;
     republish(engine, shown);
+    let now_us = engine.time.monotonic_us();
+    if table.probations.count(instance.0, instance.1, now_us) {
+        engine.shown.failed.notify_one();
+    }
     drop(table);
     tell_failure(engine, instance.0, failure);
     engine.announce();

@@ -6,6 +6,7 @@ mod deny;
 mod draft;
 mod install;
 mod remove;
+mod rollback;
 mod rule;
 mod switch;
 mod update;
@@ -62,6 +63,9 @@ fn carry_out(draft: &mut Draft<'_>, operation: &Operation) -> Result<String, Cat
         Operation::Reload { plugin, candidate } => update::reload(draft, plugin, candidate),
         Operation::Revoke { plugin, by, reason } => deny::revoke(draft, plugin, by, reason),
         Operation::RevokeGrant { plugin, tag, by } => deny::revoke_grant(draft, plugin, tag, by),
+        Operation::RollBack { plugin, to, reason } => {
+            rollback::roll_back(draft, plugin, to, reason)
+        }
         Operation::SetScope { plugin, scope, .. } => rule::set_scope(draft, plugin, scope),
         Operation::SetToolRule {
             target,

@@ -67,6 +67,15 @@ fn check(draft: &Draft<'_>, plugin: &PluginId, candidate: &Candidate) -> Result<
         let reason = format!("the manifest names {}", candidate.plugin());
         return Err(failed(ReloadStage::Validate, reason));
     }
+    let rejected = &draft.entry(plugin)?.keyway.rejected;
+    if candidate
+        .declared
+        .digest
+        .is_some_and(|digest| rejected.contains(&digest))
+    {
+        let reason = "this version crashed on probation and was taken back; ship another";
+        return Err(failed(ReloadStage::Validate, reason.to_owned()));
+    }
     let requirements = &candidate.manifest.dependencies;
     if let Some(path) = needs::cycle(&draft.next, plugin, requirements) {
         let reason = CatalogError::DependencyCycle { path }.to_string();
