@@ -1,0 +1,3 @@
+//! The plugin that the tests start as a child.
+
+fn main() {}
