@@ -166,7 +166,7 @@ async fn control_a_version_that_is_past_its_probation_stays() {
     let stage = stage().await;
     stage.reload(2, &["TOKEN"]).await;
     stage.crash();
-    stage.host.clock().advance(Duration::from_secs(61));
+    stage.host.clock().advance(61_000);
     stage.crash();
     stage.crash();
     stage.attend().await;
