@@ -5,12 +5,11 @@
 //! reads it and goes on.
 
 use keyway_host::clock::{Clock, SystemClock};
+use keyway_host::model::{IntoTold, ModelApi};
 use keyway_host::view::View;
-use keyway_host::{CallError, Outcome};
-use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::model::{Conversation, Message, Model, ModelError, ToolCall, ToolResult, ToolSpec};
+use crate::model::{Conversation, Message, Model, ModelError, ToolCall, ToolResult};
 use crate::screen::Screen;
 use crate::show;
 
@@ -52,7 +51,7 @@ pub(crate) async fn work(
     let mut tally = Tally::default();
     for _ in 0..TURNS_MAX {
         // Asked anew each turn: an operator may have changed what this agent may call.
-        let tools = tools_of(view);
+        let tools = view.tools_for(ModelApi::OpenAi);
         let mut on_text = |piece: &str| screen.token(piece);
         let turn = model.next(&conversation, &tools, &mut on_text).await;
         screen.end_of_tokens();
@@ -71,19 +70,6 @@ pub(crate) async fn work(
     Err(AgentError::TooManyTurns)
 }
 
-fn tools_of(view: &View) -> Vec<ToolSpec> {
-    let listing = view.list();
-    let specs = listing.tools.iter().filter_map(|tool| {
-        let descriptor = tool.descriptor();
-        Some(ToolSpec {
-            id: tool.id.parse().ok()?,
-            description: descriptor.description.clone(),
-            input_schema: descriptor.input_schema.clone(),
-        })
-    });
-    specs.collect()
-}
-
 async fn perform(
     view: &View,
     call: ToolCall,
@@ -95,29 +81,12 @@ async fn perform(
     let outcome = view.call(&call.tool, call.arguments.as_str()).await;
     show::call(screen, &call, &outcome, clock.now_ms() - began);
     tally.calls += 1;
-    let (content, failed) = match &outcome {
-        Ok(Outcome::Done(output)) => (output.to_value(), false),
-        Ok(_) => (waiting(), true),
-        Err(error) => (explained(error), true),
-    };
-    tally.failed += usize::from(failed);
+    let told = outcome.told();
+    tally.failed += usize::from(told.is_error);
     tally.denied += usize::from(matches!(&outcome, Err(error) if error.denial().is_some()));
     ToolResult {
         call: call.id,
-        content,
-        failed,
+        content: told.to_value(),
+        failed: told.is_error,
     }
-}
-
-fn waiting() -> Value {
-    let message = "an operator has to approve this call first; go on without it";
-    json!({ "error": { "code": "NEEDS_APPROVAL", "message": message, "retryable": false } })
-}
-
-fn explained(error: &CallError) -> Value {
-    json!({ "error": {
-        "code": error.code(),
-        "message": error.to_string(),
-        "retryable": error.is_retryable(),
-    } })
 }

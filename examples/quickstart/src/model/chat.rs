@@ -1,10 +1,10 @@
 //! The chat-completions format: what is asked, and the pieces an answer comes in.
 
+use keyway_host::model::ModelTools;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::names::WireNames;
-use super::{Conversation, Message, ModelTurn, ToolCall, ToolSpec};
+use super::{Conversation, Message, ModelTurn, ToolCall};
 
 /// How much of one tool result a model is told, in characters.
 const RESULT_MAX: usize = 30_000;
@@ -15,34 +15,24 @@ const CALLS_MAX: usize = 64;
 pub(super) fn request(
     model: &str,
     conversation: &Conversation,
-    tools: &[ToolSpec],
-    names: &WireNames,
+    tools: &ModelTools,
     stream: bool,
 ) -> Value {
     let messages: Vec<Value> = conversation
         .messages
         .iter()
-        .map(|m| message(m, names))
+        .map(|m| message(m, tools))
         .collect();
     let mut body = json!({ "model": model, "messages": messages, "stream": stream });
-    let tools: Vec<Value> = tools.iter().filter_map(|t| tool(t, names)).collect();
-    if !tools.is_empty() {
-        body["tools"] = Value::Array(tools);
+    if !tools.tools().is_empty() {
+        body["tools"] = tools.to_json();
     }
     body
 }
 
-fn tool(spec: &ToolSpec, names: &WireNames) -> Option<Value> {
-    Some(json!({ "type": "function", "function": {
-        "name": names.wire(&spec.id)?,
-        "description": spec.description,
-        "parameters": spec.input_schema,
-    } }))
-}
-
-fn message(message: &Message, names: &WireNames) -> Value {
+fn message(message: &Message, tools: &ModelTools) -> Value {
     match message {
-        Message::Assistant(turn) => assistant(turn, names),
+        Message::Assistant(turn) => assistant(turn, tools),
         Message::System(text) => json!({ "role": "system", "content": text }),
         Message::Tool(result) => json!({
             "role": "tool",
@@ -65,14 +55,14 @@ fn result_text(content: &Value) -> String {
     }
 }
 
-fn assistant(turn: &ModelTurn, names: &WireNames) -> Value {
+fn assistant(turn: &ModelTurn, tools: &ModelTools) -> Value {
     let mut message = json!({ "role": "assistant", "content": turn.text });
     let calls: Vec<Value> = turn
         .calls
         .iter()
         .map(|call| {
             json!({ "id": call.id, "type": "function", "function": {
-                "name": names.wire_of(&call.tool),
+                "name": tools.wire_name(&call.tool),
                 "arguments": call.arguments,
             } })
         })
@@ -257,10 +247,10 @@ impl Assembler {
     ///
     /// # Errors
     /// [`ChunkError::Malformed`] when a call has no name.
-    pub(super) fn into_turn(self, names: &WireNames) -> Result<ModelTurn, ChunkError> {
+    pub(super) fn into_turn(self, tools: &ModelTools) -> Result<ModelTurn, ChunkError> {
         let mut calls = Vec::with_capacity(self.calls.len());
         for (position, partial) in self.calls.into_iter().enumerate() {
-            calls.push(completed(partial.call, position, names)?);
+            calls.push(completed(partial.call, position, tools)?);
         }
         let text = self.text;
         Ok(ModelTurn { text, calls })
@@ -270,18 +260,16 @@ impl Assembler {
 fn completed(
     mut call: ToolCall,
     position: usize,
-    names: &WireNames,
+    tools: &ModelTools,
 ) -> Result<ToolCall, ChunkError> {
     if call.tool.is_empty() {
         let problem = format!("tool call {} has no name", position + 1);
         return Err(ChunkError::Malformed(problem));
     }
-    call.tool = names.canonical(&call.tool);
+    let said = tools.call(None, &call.tool, &call.arguments);
+    (call.tool, call.arguments) = (said.tool, said.arguments);
     if call.id.is_empty() {
         call.id = format!("call_{position}");
-    }
-    if call.arguments.trim().is_empty() {
-        call.arguments = "{}".to_owned();
     }
     Ok(call)
 }

@@ -1,6 +1,7 @@
+use keyway_host::model::{ModelApi, ModelTools};
 use serde_json::json;
 
-use super::{Assembler, ChunkError, Finish, RESULT_MAX, WireNames, error_text, result_text};
+use super::{Assembler, ChunkError, Finish, RESULT_MAX, error_text, result_text};
 use crate::model::{ModelTurn, ToolCall};
 
 #[track_caller]
@@ -11,7 +12,7 @@ fn assembled(pieces: &[serde_json::Value]) -> Result<(ModelTurn, Option<Finish>)
         streamed += &assembler.take(&piece.to_string())?;
     }
     let finish = assembler.finish_reason().cloned();
-    let turn = assembler.into_turn(&WireNames::of(&[]))?;
+    let turn = assembler.into_turn(&ModelTools::of(ModelApi::OpenAi, []))?;
     assert_eq!(streamed, turn.text);
     Ok((turn, finish))
 }

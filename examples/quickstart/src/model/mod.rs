@@ -6,12 +6,12 @@
 mod chat;
 mod endpoint;
 mod error;
-mod names;
 mod openai;
 mod scripted;
 mod sse;
 
-use keyway_plugin_api::{ToolId, async_trait};
+use keyway_host::model::ModelTools;
+use keyway_plugin_api::async_trait;
 use serde_json::Value;
 
 pub(crate) use endpoint::Endpoint;
@@ -35,7 +35,7 @@ pub(crate) trait Model: Send {
     async fn next(
         &mut self,
         conversation: &Conversation,
-        tools: &[ToolSpec],
+        tools: &ModelTools,
         on_text: OnText<'_>,
     ) -> Result<ModelTurn, ModelError>;
 }
@@ -105,12 +105,4 @@ pub(crate) struct ToolCall {
     pub(crate) tool: String,
     /// The arguments, as the JSON text the model wrote.
     pub(crate) arguments: String,
-}
-
-/// A tool as a model sees it.
-#[derive(Debug, Clone)]
-pub(crate) struct ToolSpec {
-    pub(crate) id: ToolId,
-    pub(crate) description: String,
-    pub(crate) input_schema: Value,
 }

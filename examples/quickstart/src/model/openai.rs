@@ -6,6 +6,7 @@
 use std::io::Read;
 use std::time::Duration;
 
+use keyway_host::model::ModelTools;
 use keyway_plugin_api::async_trait;
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -14,9 +15,8 @@ use ureq::{Agent, Body};
 
 use super::chat::{self, Assembler, ChunkError, Finish};
 use super::endpoint::Endpoint;
-use super::names::WireNames;
 use super::sse::SseReader;
-use super::{Conversation, Model, ModelError, ModelTurn, OnText, ToolSpec};
+use super::{Conversation, Model, ModelError, ModelTurn, OnText};
 
 /// How long to wait before each further try, when the endpoint does not say.
 const WAITS: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
@@ -60,7 +60,7 @@ impl OpenAiModel {
     async fn ask(
         &self,
         body: String,
-        names: &WireNames,
+        tools: &ModelTools,
         on_text: OnText<'_>,
     ) -> Result<ModelTurn, Failure> {
         let (pieces, mut incoming) = mpsc::channel::<String>(64);
@@ -76,7 +76,7 @@ impl OpenAiModel {
             .await
             .map_err(|e| Failure::Final(ModelError::Bug(e.to_string())))??;
         let exchange = Exchange::new(&self.endpoint);
-        assembler.into_turn(names).map_err(|e| exchange.misfit(e))
+        assembler.into_turn(tools).map_err(|e| exchange.misfit(e))
     }
 }
 
@@ -89,15 +89,14 @@ impl Model for OpenAiModel {
     async fn next(
         &mut self,
         conversation: &Conversation,
-        tools: &[ToolSpec],
+        tools: &ModelTools,
         on_text: OnText<'_>,
     ) -> Result<ModelTurn, ModelError> {
-        let names = WireNames::of(tools);
         let mut waits = WAITS.into_iter();
         loop {
             let model = &self.endpoint.model;
-            let body = chat::request(model, conversation, tools, &names, self.stream);
-            match self.ask(body.to_string(), &names, on_text).await {
+            let body = chat::request(model, conversation, tools, self.stream);
+            match self.ask(body.to_string(), tools, on_text).await {
                 Ok(turn) => return Ok(turn),
                 Err(Failure::NoStream(_)) if self.stream => self.stream = false,
                 Err(Failure::Busy(error, asked)) => {

@@ -3,9 +3,10 @@
 //! It stands where a real model stands: it sees the conversation and nothing else, and a later
 //! turn can use what an earlier tool gave back.
 
+use keyway_host::model::ModelTools;
 use keyway_plugin_api::async_trait;
 
-use super::{Conversation, Model, ModelError, ModelTurn, OnText, ToolSpec};
+use super::{Conversation, Model, ModelError, ModelTurn, OnText};
 
 /// Writes one turn of a script from what was said so far.
 pub(crate) type Turn = fn(&Conversation) -> ModelTurn;
@@ -33,7 +34,7 @@ impl Model for ScriptedModel {
     async fn next(
         &mut self,
         conversation: &Conversation,
-        _tools: &[ToolSpec],
+        _tools: &ModelTools,
         on_text: OnText<'_>,
     ) -> Result<ModelTurn, ModelError> {
         let turn = self.turns.next().map(|turn| turn(conversation));
