@@ -1,1 +1,7 @@
-//! Tests of MCP, with real child processes.
+//! Tests of MCP, with real child processes and real servers.
+
+#[path = "../../../../tests/judges/judges.rs"]
+mod judges;
+
+mod kit;
+mod real_servers;

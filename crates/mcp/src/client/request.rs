@@ -1,0 +1,234 @@
+//! One request to a server: bounded in time, cancelled when it is given up, traced.
+
+use rmcp::model::{
+    CallToolRequest, CallToolRequestParams, CancelledNotificationParam, ClientRequest,
+    InputRequiredResult, InputResponses, RequestId, RequestMetaObject, ServerResult,
+};
+use rmcp::service::{Peer, PeerRequestOptions, ServiceError};
+use rmcp::RoleClient;
+use serde_json::{Map, Value};
+use tracing::Instrument as _;
+
+use super::session::Session;
+use super::trace::{TraceContext, client_span};
+use super::{CallOptions, CallReply, McpClient};
+use crate::McpError;
+
+/// Times that one request may be answered with questions.
+const ROUNDS: usize = 10;
+/// Times that a request is sent again after somebody signed in anew.
+const AUTHORIZATIONS: usize = 3;
+
+impl McpClient {
+    /// Calls a tool by the server's own name for it. Nothing asks the gate here: agents call
+    /// through a view.
+    ///
+    /// # Errors
+    /// Any [`McpError`]. A tool that fails is no error: [`CallReply::is_error`] says so.
+    ///
+    /// # Cancel safety
+    /// Dropping the future tells the server that nobody waits.
+    pub async fn call(
+        &self,
+        tool: &str,
+        arguments: Value,
+        options: CallOptions,
+    ) -> Result<CallReply, McpError> {
+        let span = client_span(self.id(), "tools/call", Some(tool));
+        let outcome = self.call_in_rounds(tool, arguments, &options).instrument(span.clone()).await;
+        if let Err(error) = &outcome {
+            span.record("error.type", error.code());
+        }
+        outcome
+    }
+
+    async fn call_in_rounds(
+        &self,
+        tool: &str,
+        arguments: Value,
+        options: &CallOptions,
+    ) -> Result<CallReply, McpError> {
+        let arguments = match arguments {
+            Value::Object(fields) => Some(fields),
+            Value::Null => None,
+            _ => return Err(self.protocol_error("arguments are an object")),
+        };
+        let result = self
+            .in_rounds("tools/call", options, |answers| tool_call(tool, arguments.clone(), answers))
+            .await?;
+        let value = serde_json::to_value(result).unwrap_or_default();
+        serde_json::from_value(value).map_err(|e| self.protocol_error(e.to_string()))
+    }
+
+    /// Sends a request again with answers as long as the server asks questions.
+    pub(super) async fn in_rounds(
+        &self,
+        method: &'static str,
+        options: &CallOptions,
+        request: impl Fn(Given) -> ClientRequest + Sync,
+    ) -> Result<ServerResult, McpError> {
+        let mut given = Given::default();
+        for _ in 0..ROUNDS {
+            match self.ask(method, &|| request(given.clone()), options).await? {
+                ServerResult::InputRequiredResult(wanted) => given = self.answer(wanted).await?,
+                result => return Ok(result),
+            }
+        }
+        Err(self.protocol_error(format!("it asked questions {ROUNDS} times over one request")))
+    }
+
+    async fn answer(&self, wanted: InputRequiredResult) -> Result<Given, McpError> {
+        let questions = wanted.input_requests.unwrap_or_default();
+        if questions.is_empty() && wanted.request_state.is_none() {
+            return Err(self.protocol_error("it wants an answer and asks nothing"));
+        }
+        let handler = self.0.session.read().await.handler.clone();
+        let mut answers = InputResponses::new();
+        for (key, question) in questions {
+            let answer = handler.fulfil(&question).await;
+            answers.insert(key, answer.map_err(|why| self.protocol_error(why))?);
+        }
+        Ok(Given {
+            answers: (!answers.is_empty()).then_some(answers),
+            state: wanted.request_state,
+        })
+    }
+
+    /// Sends one request; signs in again where the server wants that.
+    pub(super) async fn ask(
+        &self,
+        method: &'static str,
+        request: &(dyn Fn() -> ClientRequest + Sync),
+        options: &CallOptions,
+    ) -> Result<ServerResult, McpError> {
+        let mut tries = 0;
+        loop {
+            let session = self.0.session.read().await.clone();
+            let error = match send(&session, request(), options).await {
+                Ok((_, result)) => return Ok(result),
+                Err(error) => error,
+            };
+            tries += 1;
+            match error.auth_challenge() {
+                Some(challenge) if tries < AUTHORIZATIONS => self.authorize_again(challenge).await?,
+                _ => return Err(self.explain(&session, method, options, error).await),
+            }
+        }
+    }
+
+    /// Says in our words why a request failed.
+    pub(super) async fn explain(
+        &self,
+        session: &Session,
+        method: &str,
+        options: &CallOptions,
+        error: ServiceError,
+    ) -> McpError {
+        let server = self.id().to_string();
+        let method = method.to_owned();
+        match error {
+            ServiceError::McpError(refusal) => McpError::Refused {
+                server,
+                method,
+                number: i64::from(refusal.code.0),
+                message: keyway_host::text::excerpt(&refusal.message).into_owned(),
+            },
+            ServiceError::Timeout { .. } => McpError::TimedOut {
+                server,
+                method,
+                limit_ms: u64::try_from(options.limit.as_millis()).unwrap_or(u64::MAX),
+            },
+            ServiceError::TransportClosed => McpError::Gone {
+                server,
+                reason: session.end_soon().await,
+            },
+            error if error.is_authorization_required() => McpError::Authorization {
+                server,
+                reason: error.to_string(),
+            },
+            ServiceError::TransportSend(error) => match session.end() {
+                Some(reason) => McpError::Gone { server, reason },
+                None => McpError::Unreachable { server, reason: deep(&error) },
+            },
+            error => McpError::Protocol { server, what: error.to_string() },
+        }
+    }
+}
+
+/// What a client gives along when it sends a request again.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Given {
+    pub(super) answers: Option<InputResponses>,
+    pub(super) state: Option<String>,
+}
+
+fn tool_call(tool: &str, arguments: Option<Map<String, Value>>, given: Given) -> ClientRequest {
+    let mut params = CallToolRequestParams::new(tool.to_owned());
+    params.arguments = arguments;
+    params.input_responses = given.answers;
+    params.request_state = given.state;
+    ClientRequest::CallToolRequest(CallToolRequest::new(params))
+}
+
+/// Sends a request and waits for its result.
+pub(super) async fn send(
+    session: &Session,
+    request: ClientRequest,
+    options: &CallOptions,
+) -> Result<(RequestId, ServerResult), ServiceError> {
+    let mut limits = PeerRequestOptions::with_timeout(options.silence)
+        .reset_timeout_on_progress()
+        .with_max_total_timeout(options.limit);
+    if let Some(trace) = TraceContext::current() {
+        let mut meta = RequestMetaObject::new();
+        meta.set_traceparent(trace.parent());
+        if let Some(state) = trace.state() {
+            meta.set_tracestate(state);
+        }
+        limits = limits.with_meta(meta);
+    }
+    let handle = session.peer.send_cancellable_request(request, limits).await?;
+    let id = handle.id.clone();
+    let _listening = options.progress.clone().map(|progress| {
+        let (listening, mut reports) = session.handler.progress.listen(&handle.progress_token);
+        tokio::spawn(async move {
+            while let Some(report) = reports.recv().await {
+                let _slow = progress.try_send(report);
+            }
+        });
+        listening
+    });
+    let mut guard = CancelOnDrop(Some((session.peer.clone(), id.clone())));
+    let result = handle.await_response().await;
+    guard.0 = None;
+    Ok((id, result?))
+}
+
+/// Tells the server that nobody waits for a request any more.
+struct CancelOnDrop(Option<(Peer<RoleClient>, RequestId)>);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        let (Some((peer, id)), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) else {
+            return;
+        };
+        runtime.spawn(async move {
+            let why = Some("nobody waits for it".to_owned());
+            let _gone = peer.notify_cancelled(CancelledNotificationParam::new(Some(id), why)).await;
+        });
+    }
+}
+
+/// Writes an error with what caused it.
+pub(super) fn deep(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.contains(&next) {
+            text = format!("{text}: {next}");
+        }
+        cause = error.source();
+    }
+    keyway_host::text::printable(&text).into_owned()
+}

@@ -1,0 +1,83 @@
+//! What the tests share: the real servers and our own hostile ones.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyway_host::Host;
+use keyway_host::approval::{ApprovalRequest, Approver, Decision};
+use keyway_host::rank::Trust;
+use keyway_host::scope::Scope;
+use keyway_host::view::View;
+use keyway_mcp::{McpRuntime, McpServer};
+
+use crate::judges::judges;
+
+/// Folders in which the real servers and their node are found.
+pub(crate) fn search() -> Vec<PathBuf> {
+    let node = judges().node();
+    let python = judges().python();
+    [Path::new(&node).parent(), Path::new(&python).parent()]
+        .into_iter()
+        .flatten()
+        .map(Path::to_owned)
+        .chain(["/usr/local/bin", "/usr/bin", "/bin"].map(PathBuf::from))
+        .collect()
+}
+
+/// A real npm server, started by its script.
+pub(crate) fn npm_server(id: &str, bin: &str, args: &[&str]) -> McpServer {
+    let script = std::fs::canonicalize(judges().npm_bin(bin)).unwrap();
+    let script = script.to_str().unwrap().to_owned();
+    let args = std::iter::once(script).chain(args.iter().map(|a| (*a).to_owned()));
+    McpServer::stdio(id, "node", args).unwrap()
+}
+
+/// One of our own servers, a Python script of the fixtures.
+pub(crate) fn own_server(id: &str, script: &str, args: &[&str]) -> McpServer {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(script);
+    let script = script.to_str().unwrap().to_owned();
+    let args = std::iter::once(script).chain(args.iter().map(|a| (*a).to_owned()));
+    McpServer::stdio(id, "python3", args).unwrap()
+}
+
+/// Approves all that a plugin asks for.
+pub(crate) struct ApproveAll;
+
+#[keyway_plugin_api::async_trait]
+impl Approver for ApproveAll {
+    async fn review(&self, _: &ApprovalRequest) -> Decision {
+        Decision::Approve { optional: Vec::new() }
+    }
+}
+
+pub(crate) fn runtime() -> McpRuntime {
+    McpRuntime::new().search(search())
+}
+
+/// A host with some servers, everything approved, started.
+pub(crate) async fn host_with(servers: &[McpServer]) -> Arc<Host> {
+    let mut builder = Host::builder("test-agent", "1.0.0").runtime(runtime()).approver(ApproveAll);
+    for server in servers {
+        builder = builder.declared_plugin(server.manifest(), Trust::Trusted);
+    }
+    let host = Arc::new(builder.build().unwrap());
+    let report = host.start().await;
+    eprintln!("{report:#?}");
+    host
+}
+
+pub(crate) fn view(host: &Host) -> View {
+    host.view("acme/team/agent".parse::<Scope>().unwrap())
+}
+
+/// Waits until something is true, at most half a minute.
+pub(crate) async fn eventually(what: &str, mut is_true: impl FnMut() -> bool) {
+    for _ in 0..300 {
+        if is_true() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("it did not come about: {what}");
+}

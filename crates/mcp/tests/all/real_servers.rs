@@ -1,0 +1,32 @@
+//! Sessions with the servers that everybody uses.
+
+use keyway_mcp::{CallOptions, Connection, Era};
+use serde_json::json;
+
+use crate::kit::{host_with, npm_server, search, view};
+
+#[tokio::test]
+async fn r10_server_everything_gives_tools_resources_and_prompts() {
+    let server = npm_server("everything", "mcp-server-everything", &["stdio"]);
+    let client = Connection::to(&server).search(search()).open().await.unwrap();
+    assert_eq!(client.facts().era, Era::Legacy);
+    let tools = client.list_tools().await.unwrap();
+    println!("{} tools", tools.len());
+    assert!(tools.iter().any(|tool| tool["name"] == "echo"));
+    let reply = client.call("echo", json!({"message": "hello"}), CallOptions::default()).await.unwrap();
+    assert_eq!(reply.content[0]["text"], "Echo: hello");
+    assert!(!client.list_resources().await.unwrap().is_empty());
+    assert!(!client.list_prompts().await.unwrap().is_empty());
+    client.close().await;
+}
+
+#[tokio::test]
+async fn r10_a_governed_call_reaches_a_real_server() {
+    let host = host_with(&[npm_server("everything", "mcp-server-everything", &["stdio"])]).await;
+    let view = view(&host);
+    let names: Vec<_> = view.list().tools.iter().map(|tool| tool.id.clone()).collect();
+    println!("{names:?}");
+    let outcome = view.call("everything/get-sum", json!({"a": 2, "b": 3})).await.unwrap();
+    println!("{outcome:?}");
+    host.shutdown().await;
+}
