@@ -143,24 +143,27 @@ fn each_child(signal: i32) {
 /// Lets go of the host's memory, which the fork has copied: its secrets are not the reaper's to
 /// keep, and its pages would be held twice.
 ///
-/// Files that are mapped stay, among them this code and the table of addresses that it calls
-/// through; so does the stack that it runs on.
+/// Files that are mapped stay, with the static data behind them: this code, the table of addresses
+/// that it calls through, and what the C library's copying of memory was tuned to. So does the stack
+/// that it runs on.
 fn forget_host() {
     let here = 0_u8;
     let stack = std::ptr::from_ref(black_box(&here)).addr();
     let Ok(maps) = sys::open(c"/proc/self/maps", libc::O_RDONLY | libc::O_CLOEXEC) else {
         return;
     };
-    let (mut buffer, mut line) = ([0; 4096], Line::default());
+    let (mut buffer, mut line, mut file_end) = ([0; 4096], Line::default(), 0);
     while let Ok(count @ 1..) = sys::read(maps, &mut buffer) {
         for &byte in buffer.iter().take(count) {
             if byte != b'\n' {
                 line.take(byte);
                 continue;
             }
-            if line.is_private_memory() && !(line.from..line.to).contains(&stack) {
+            let is_needed = (line.from..line.to).contains(&stack) || line.from == file_end;
+            if line.is_private_memory() && !is_needed {
                 forget(line.from, line.to);
             }
+            file_end = if line.has_file { line.to } else { 0 };
             line = Line::default();
         }
     }
