@@ -18,6 +18,8 @@ pub(crate) struct Calls {
 #[derive(Default)]
 struct Table {
     running: HashMap<u64, Running>,
+    /// What runs, and what has run and has no answer yet.
+    unanswered: usize,
     last: u64,
     is_draining: bool,
 }
@@ -28,7 +30,7 @@ struct Running {
     call: Option<(u64, Arc<CallGuard>)>,
 }
 
-/// A place among what is under way; dropping it frees the place and ends the call.
+/// A place among what is under way, held until its answer is sent.
 pub(crate) struct Place {
     calls: Arc<Calls>,
     number: u64,
@@ -61,6 +63,7 @@ impl Calls {
         let number = table.last;
         let call = call.map(|(call, guard)| (call, Arc::new(guard)));
         let since = Instant::now();
+        table.unanswered += 1;
         table.running.insert(number, Running { since, call });
         Ok(Place {
             calls: Arc::clone(self),
@@ -100,14 +103,18 @@ impl Calls {
         }
     }
 
-    /// Takes nothing new and waits until nothing is under way.
-    pub(crate) async fn drain(&self) {
+    /// Takes nothing new from now on.
+    pub(crate) fn close(&self) {
         self.table().is_draining = true;
+    }
+
+    /// Waits until nothing is under way and every answer is sent.
+    pub(crate) async fn idle(&self) {
         loop {
             let mut idle = std::pin::pin!(self.idle.notified());
             // Waits from here on, so that a last call that ends now is not missed.
             idle.as_mut().enable();
-            if self.table().running.is_empty() {
+            if self.table().unanswered == 0 {
                 return;
             }
             idle.await;
@@ -119,14 +126,23 @@ impl Calls {
     }
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut table = self.calls.table();
-        let ended = table.running.remove(&self.number);
-        let is_idle = table.running.is_empty();
-        drop(table);
+impl Place {
+    /// Ends the call and frees the place. Comes before the answer: a host that has it may send the
+    /// next call at once.
+    pub(crate) fn end(&self) {
+        let ended = self.calls.table().running.remove(&self.number);
         // Wakes whoever waits for the cancellation, outside the lock.
         drop(ended);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.end();
+        let mut table = self.calls.table();
+        table.unanswered -= 1;
+        let is_idle = table.unanswered == 0;
+        drop(table);
         if is_idle {
             self.calls.idle.notify_waiters();
         }

@@ -16,7 +16,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::OwnedReadHalf;
 use tokio::sync::oneshot;
 
-use crate::calls::{Calls, Place};
+use crate::calls::Calls;
 use crate::error::ServeError;
 use crate::opening::Opened;
 use crate::panics::catch_async;
@@ -177,10 +177,14 @@ impl Session {
                 let pong = self.calls.pong();
                 self.answer_soon(id, pong.to_result());
             }
-            HostRequest::Drain => drop(tokio::spawn(async move {
-                session.calls.drain().await;
-                session.writer.answer(id, done()).await;
-            })),
+            HostRequest::Drain => {
+                // Before the next line is read, so that what comes behind it is refused.
+                self.calls.close();
+                drop(tokio::spawn(async move {
+                    session.calls.idle().await;
+                    session.writer.answer(id, done()).await;
+                }));
+            }
             HostRequest::Shutdown => {
                 let tell = shutdown.take();
                 drop(tokio::spawn(async move {
@@ -249,8 +253,10 @@ impl Session {
         let (cx, guard) = CallCx::begin(info, Arc::clone(&self.services));
         match self.calls.enter(Some((call.call, guard))) {
             Ok(place) => drop(tokio::spawn(async move {
-                let answer = run_tool(&*tool, &call, &cx, place).await;
+                let answer = run_tool(&*tool, &call, &cx).await;
+                place.end();
                 self.writer.answer(id, answer).await;
+                drop(place);
             })),
             Err(refused) => self.answer_soon(id, Err(refused)),
         }
@@ -268,22 +274,22 @@ impl Session {
                     Ok(verdict) => verdict_to_result(verdict),
                     Err(panic) => Err(RpcError::reason(format!("the hook panicked: {panic}"))),
                 };
-                drop(place);
+                place.end();
                 self.writer.answer(id, answer).await;
+                drop(place);
             })),
             Err(refused) => self.answer_soon(id, Err(refused)),
         }
     }
 }
 
-/// Runs a tool. The call has ended when its answer goes out: what the tool left behind cannot ask
-/// for anything any more.
-async fn run_tool(tool: &dyn Tool, call: &ToolCall, cx: &CallCx, place: Place) -> RawAnswer {
+/// Runs a tool. Its call has to end before the answer goes out: what the tool left behind cannot
+/// ask for anything then.
+async fn run_tool(tool: &dyn Tool, call: &ToolCall, cx: &CallCx) -> RawAnswer {
     let arguments = Arguments::new(call.arguments.get());
     let outcome = catch_async(tool.call(arguments, cx)).await;
     let outcome = outcome
         .unwrap_or_else(|panic| Err(ToolError::internal(format!("the tool panicked: {panic}"))));
-    drop(place);
     output_to_result(outcome.as_ref())
 }
 
