@@ -103,8 +103,9 @@ fn fill(
             }
         }
     }
-    let value = HeaderValue::from_str(&text);
-    let mut value = value.map_err(|_| refused(name, "its value is not printable ASCII"))?;
+    let value = HeaderValue::from_str(&text).ok();
+    let value = value.filter(|_| text.is_ascii());
+    let mut value = value.ok_or_else(|| refused(name, "its value is not printable ASCII"))?;
     value.set_sensitive(is_secret);
     Ok(Header {
         name: parsed,

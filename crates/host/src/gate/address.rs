@@ -145,7 +145,8 @@ impl HttpAddress {
         let host = match url.host() {
             Some(Host::Domain(name)) => checked_name(name)?,
             Some(Host::Ipv4(ip)) => ip.to_string(),
-            Some(Host::Ipv6(ip)) => format!("[{ip}]"),
+            // In the spelling of the parser, which is another than the standard library's.
+            Some(Host::Ipv6(_)) => url.host_str().unwrap_or_default().to_owned(),
             None => return Err(HttpAddressError::Host),
         };
         let set = url.set_host(Some(&host));
