@@ -233,6 +233,7 @@ class Plugin:
         self.channel, self.tools, self.inflight = channel, tools, limits["inflight"]
         self.lock = threading.Lock()
         self.calls = {}  # request id -> (Call, time it began)
+        self.unanswered = 0  # calls that run, or have run and have no answer yet
         self.waiting = {}  # our request id -> queue for its answer
         self.last = 0
         self.turns = threading.BoundedSemaphore(self.inflight)
@@ -290,7 +291,7 @@ class Plugin:
         elif method == "keyway/drain":
             with self.lock:
                 self.draining = id
-                idle = not self.calls
+                idle = self.unanswered == 0
             if idle:
                 self.answer(id, {})
         elif method == "tools/call":
@@ -305,6 +306,7 @@ class Plugin:
             busy, draining = len(self.calls) >= self.inflight, self.draining is not None
             starts = tool is not None and not busy and not draining
             if starts:
+                self.unanswered += 1
                 self.calls[id] = (call, time.monotonic())
         if draining:
             self.refuse(id, -32600, "draining", "this plugin is about to stop")
@@ -317,22 +319,25 @@ class Plugin:
             threading.Thread(target=self.run, args=(id, call, tool, arguments), daemon=True).start()
 
     def run(self, id, call, tool, arguments):
+        result = failure = None
         try:
-            try:
-                self.answer(id, {"output": tool(call, arguments)})
-            except (ToolFailed, EffectFailed) as failed:
-                self.fail(id, failed.data)
-            except OSError:
-                raise
-            except Exception as error:  # the tool's own fault, and nobody else's
-                self.fail(id, {"kind": "internal", "message": f"{type(error).__name__}: {error}"})
-        except OSError:
-            return  # the host is gone; the reader notices
+            result = {"output": tool(call, arguments)}
+        except (ToolFailed, EffectFailed) as failed:
+            failure = failed.data
+        except Exception as error:  # the tool's own fault, and nobody else's
+            failure = {"kind": "internal", "message": f"{type(error).__name__}: {error}"}
         with self.lock:
+            # Before the answer: a host that has it may send the next call at once.
             del self.calls[id]
-            drained = self.draining if not self.calls else None
-        if drained is not None:
-            self.answer(drained, {})
+        try:
+            self.fail(id, failure) if failure else self.answer(id, result)
+            with self.lock:
+                self.unanswered -= 1
+                drained = None if self.unanswered else self.draining
+            if drained is not None:
+                self.answer(drained, {})
+        except OSError:
+            pass  # the host is gone; the reader notices
 
     def ask(self, method, params, deadline_ms):
         with self.turns:

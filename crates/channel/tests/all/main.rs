@@ -6,6 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod document;
 mod errors;
 mod fields;
 mod frames;

@@ -1,7 +1,10 @@
 //! Calls: concurrent, cancellable, bounded, and never the end of the plugin.
 
 use std::collections::BTreeMap;
+use std::os::unix::net::UnixStream;
+use std::process::Command;
 
+use command_fds::{CommandFdExt as _, FdMapping};
 use keyway_channel::message::{
     FromHost, HostRequest, Pong, Refusal, Registration, StateMigration, parse_result,
     verdict_from_result,
@@ -238,8 +241,18 @@ fn l11_a_manifest_altered_in_a_nested_field_is_refused() {
 }
 
 #[test]
-fn s_b6_a_program_that_the_plugin_starts_inherits_neither_channel_nor_secret() {
+fn s_c7_a_program_that_the_plugin_starts_inherits_neither_channel_nor_secret() {
     let mut scene = Scene::probe();
     let inherited = scene.call("descriptors", &json!({})).unwrap();
     assert_eq!(inherited, "", "descriptors leaked into a grandchild");
+    // Control: the same look at a descriptor that is not close-on-exec.
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    let mapping = FdMapping {
+        parent_fd: ours.into(),
+        child_fd: 3,
+    };
+    let look = "[ -e /proc/self/fd/3 ] && echo 3";
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", look]).fd_mappings(vec![mapping]).unwrap();
+    assert_eq!(shell.output().unwrap().stdout, b"3\n");
 }
