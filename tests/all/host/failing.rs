@@ -15,7 +15,8 @@ use super::{id, status};
 
 fn impatient() -> Limits {
     Limits {
-        start: Duration::from_millis(200),
+        // Long enough for a panic with a backtrace on a busy machine.
+        start: Duration::from_millis(1500),
         ..Limits::default()
     }
 }

@@ -175,7 +175,7 @@ async fn an_older_plugin_does_not_touch_newer_state() {
 }
 
 #[tokio::test]
-async fn state_that_cannot_be_written_is_reported_and_stays() {
+async fn state_that_cannot_be_written_is_reported_and_written_at_the_next_try() {
     let stage = stage(1, true).await;
     stage.put("a");
     let full = ToolError::new(ToolErrorKind::Unavailable, "no space left");
@@ -188,7 +188,9 @@ async fn state_that_cannot_be_written_is_reported_and_stays() {
             .contains("no space left")
     });
     assert!(failed);
-    assert!(stage.host.effects().state(&id("keeper"), "a").is_some());
+    // The copy was brought twice and nothing of the first try was left.
+    assert_eq!(stage.code.said(), ["from 1", "from 1"]);
+    assert_eq!(stage.looks().await, "new-a");
 }
 
 #[tokio::test]
