@@ -1,0 +1,97 @@
+//! What must not come up: attacks on the handshake, and plugins that do not finish their start.
+
+use serde_json::json;
+use std::time::Duration;
+
+use crate::support::{Site, failure, failures_in_trail, is_listed, quick, running};
+
+/// Starts a plugin that misbehaves beside one that does not, and returns how it failed.
+#[track_caller]
+fn refused(switch: &'static str) -> impl Future<Output = (String, String)> {
+    let caller = std::panic::Location::caller();
+    async move {
+        let options = quick().with_handshake(Duration::from_millis(1_500));
+        let site = Site::with(options)
+            .stress("bad", &[switch])
+            .stress("good", &[]);
+        let host = site
+            .start_with(|host| {
+                host.limits(keyway_host::limits::Limits {
+                    start: Duration::from_millis(1_500),
+                    ..Default::default()
+                })
+            })
+            .await;
+        let failed = failure(&host, "bad");
+        assert!(!is_listed(&host, "bad/echo"), "{caller}");
+        // The control: the same program without the switch runs, in the same host.
+        assert!(host.call("good/echo", json!({})).await.is_ok(), "{caller}");
+        assert_eq!(failures_in_trail(&host, "bad").len(), 1, "{caller}");
+        let scratch = site.store().join("scratch");
+        let left = std::fs::read_dir(&scratch).unwrap().count();
+        assert_eq!(left, 1, "one process: that of the good one; {caller}");
+        failed
+    }
+}
+
+#[tokio::test]
+async fn l11_s_d8_handshake_attacks_are_refused_and_the_child_is_gone() {
+    for (switch, code) in [
+        ("bad-mac", "BAD_MAC"),
+        ("replay-nonce", "HANDSHAKE_DOWNGRADE"),
+        ("wrong-ipc", "IPC_VERSION"),
+        ("wrong-api", "API_VERSION"),
+        ("other-identity", "IDENTITY_MISMATCH"),
+        ("second-hello", "HANDSHAKE_AGAIN"),
+    ] {
+        let (found, reason) = refused(switch).await;
+        assert_eq!(found, code, "{switch}: {reason}");
+    }
+}
+
+#[tokio::test]
+async fn s_b2_a_start_that_goes_wrong_before_the_handshake_fails_in_time_with_the_reason() {
+    for (switch, code, words) in [
+        ("exit-before-hello", "PLUGIN_EXITED", "leaving before the hello"),
+        ("garbage-first-line", "NOT_A_PLUGIN", "Welcome to \\x1b[31mmy"),
+        ("not-utf8", "NOT_A_PLUGIN", "\\xff\\xfe{}"),
+        ("huge-line", "NOT_A_PLUGIN", "xxxx"),
+        ("hang-in-handshake", "HANDSHAKE_TIMEOUT", "1500 ms"),
+        ("slow-handshake", "HANDSHAKE_TIMEOUT", "1500 ms"),
+    ] {
+        let (found, reason) = refused(switch).await;
+        assert_eq!(found, code, "{switch}: {reason}");
+        assert!(reason.contains(words), "{switch}: {reason}");
+    }
+}
+
+#[tokio::test]
+async fn r04_a_register_or_start_that_fails_leaves_nothing() {
+    for (switch, code, words) in [
+        ("register-fails", "REGISTER_FAILED", "two tools and then no more"),
+        ("register-undeclared", "UNDECLARED_CONTRIBUTION", "tool `undeclared`"),
+        ("exit-in-register", "PLUGIN_EXITED", "exited with code 101"),
+        ("hang-in-register", "START_TIMED_OUT", "register"),
+        ("hang-in-start", "START_TIMED_OUT", "start"),
+        ("start-fails", "START_FAILED", "it does not want to start"),
+    ] {
+        let (found, reason) = refused(switch).await;
+        assert_eq!(found, code, "{switch}: {reason}");
+        assert!(reason.contains(words), "{switch}: {reason}");
+    }
+}
+
+#[tokio::test]
+async fn r12_a_plugin_that_does_not_register_what_it_declares_is_incomplete() {
+    // The stress plugin registers no hook at a point that it is not told of as a string.
+    let contributes = json!({ "tools": ["echo"], "providers": ["memory"] });
+    let site = Site::new().plugin("whole", &[], json!({ "contributes": contributes }));
+    let host = site.start().await;
+    drop(host);
+    let contributes = json!({ "tools": ["echo"], "hooks": ["pre_tool_call"] });
+    let site = Site::new().plugin("whole", &[], json!({ "contributes": contributes }));
+    let host = running(&site).await;
+    assert!(host.call("whole/echo", json!({})).await.is_ok());
+    let blocked = host.call("whole/echo", json!({ "block": true })).await;
+    assert_eq!(blocked.unwrap_err().code(), "HOOK_BLOCKED");
+}
