@@ -14,6 +14,8 @@ pub use client::{
     LaunchSpec, Launched, Launcher, McpClient, OAuthClient, PlainLauncher, Progress, Question,
     ServerFacts, TraceContext,
 };
+#[cfg(unix)]
+pub use client::JailLauncher;
 pub use config::{ConfigError, McpServer, Pinning, ServerFile, StdioServer, read_servers};
 pub use error::McpError;
 pub use offers::Offers;

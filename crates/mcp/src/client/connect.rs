@@ -57,6 +57,7 @@ pub struct Connection {
     search: Vec<PathBuf>,
     values: Values,
     era: Option<Era>,
+    files: (Vec<PathBuf>, Vec<PathBuf>),
     name: (String, String),
 }
 
@@ -88,6 +89,7 @@ impl Connection {
             search: ["/usr/local/bin", "/usr/bin", "/bin"].map(PathBuf::from).to_vec(),
             values: Arc::new(|_| None),
             era: None,
+            files: (Vec::new(), Vec::new()),
             name: ("keyway".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         }
     }
@@ -119,6 +121,13 @@ impl Connection {
     /// Sets the folders in which programs are looked for, which are the child's `PATH` too.
     pub fn search(mut self, folders: impl IntoIterator<Item = PathBuf>) -> Self {
         self.search = folders.into_iter().collect();
+        self
+    }
+
+    /// Sets the files that a local server was granted, for a launcher that confines: those it may
+    /// read, and the folders it may write.
+    pub fn files(mut self, read: Vec<PathBuf>, write: Vec<PathBuf>) -> Self {
+        self.files = (read, write);
         self
     }
 
@@ -298,6 +307,8 @@ impl Connection {
             args,
             env,
             folder,
+            read: self.files.0.clone(),
+            write: self.files.1.clone(),
         })
     }
 

@@ -29,6 +29,10 @@ pub struct LaunchSpec {
     pub env: BTreeMap<String, String>,
     /// The folder it runs in.
     pub folder: PathBuf,
+    /// Files and folders that it was granted for reading.
+    pub read: Vec<PathBuf>,
+    /// Folders that it was granted for writing.
+    pub write: Vec<PathBuf>,
 }
 
 /// A child process that was started.

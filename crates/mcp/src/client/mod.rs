@@ -7,6 +7,8 @@ mod answers;
 mod auth;
 mod connect;
 mod handler;
+#[cfg(unix)]
+mod jail;
 mod launcher;
 mod lines;
 mod lists;
@@ -29,6 +31,8 @@ pub use answers::{Answerable, Answers, Question};
 pub use auth::{Authorizer, OAuthClient};
 pub use connect::{Connection, Era};
 pub use handler::Changes;
+#[cfg(unix)]
+pub use jail::JailLauncher;
 pub use trace::TraceContext;
 pub use launcher::{Child, LaunchSpec, Launched, Launcher, PlainLauncher};
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use keyway_plugin_api::{Effect, Manifest, RuntimeKind};
+use keyway_plugin_api::{Capability, Effect, Manifest, RuntimeKind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -65,6 +65,10 @@ impl McpServer {
             }
         };
         let mut capabilities = vec![first];
+        if !self.read.is_empty() || !self.write.is_empty() {
+            capabilities.push(json!({"kind": "filesystem", "read": self.read, "write": self.write,
+                "reason": "the server works with them"}));
+        }
         let secrets = self.secrets();
         if !secrets.is_empty() {
             capabilities.push(json!({"kind": "secret", "names": secrets, "reason": "the server is given them"}));
@@ -121,6 +125,12 @@ impl McpServer {
         server.hints_are_trusted = extra.trusted_hints;
         server.effects = extra.effects;
         server.only = extra.only;
+        for request in manifest.capabilities() {
+            if let Capability::Filesystem { read, write } = &request.capability {
+                server.read.extend(read.iter().cloned());
+                server.write.extend(write.iter().cloned());
+            }
+        }
         Ok(server)
     }
 }

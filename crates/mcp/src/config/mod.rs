@@ -44,6 +44,8 @@ pub struct McpServer {
     pub(crate) hints_are_trusted: bool,
     pub(crate) effects: BTreeMap<String, Effect>,
     pub(crate) only: Option<BTreeSet<String>>,
+    pub(crate) read: BTreeSet<String>,
+    pub(crate) write: BTreeSet<String>,
 }
 
 /// Where a server is.
@@ -99,6 +101,8 @@ impl McpServer {
             hints_are_trusted: false,
             effects: BTreeMap::new(),
             only: None,
+            read: BTreeSet::new(),
+            write: BTreeSet::new(),
         })
     }
 
@@ -155,6 +159,21 @@ impl McpServer {
     #[must_use]
     pub fn with_trusted_hints(mut self) -> Self {
         self.hints_are_trusted = true;
+        self
+    }
+
+    /// Asks for files and folders that the server's program may read; absolute paths. Only a launcher
+    /// that confines holds a program to them.
+    #[must_use]
+    pub fn with_read(mut self, path: &str) -> Self {
+        self.read.insert(path.to_owned());
+        self
+    }
+
+    /// Asks for folders that the server's program may write; absolute paths.
+    #[must_use]
+    pub fn with_write(mut self, folder: &str) -> Self {
+        self.write.insert(folder.to_owned());
         self
     }
 

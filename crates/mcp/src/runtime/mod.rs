@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use keyway_host::runtime::{Launch, PluginRuntime, StartError, Started};
-use keyway_plugin_api::{Manifest, PluginId, RuntimeKind};
+use keyway_plugin_api::{Capability, Manifest, PluginId, RuntimeKind};
 
 use crate::client::{Answers, Connection, Launcher, OAuthClient, PlainLauncher};
 use crate::config::McpServer;
@@ -130,6 +130,8 @@ impl McpRuntime {
                 Some(("secret", name)) => secrets.get(name).map(|value| value.expose().to_owned()),
                 _ => None,
             });
+        let (read, write) = granted_files(&launch.granted);
+        connection = connection.files(read, write);
         if let Some(answers) = &self.answers {
             connection = connection.answers(Arc::clone(answers));
         }
@@ -144,6 +146,20 @@ impl McpRuntime {
         }
         connection
     }
+}
+
+/// Returns the absolute paths that were granted, for reading and for writing.
+fn granted_files(granted: &[Capability]) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    let (mut may_read, mut may_write) = (Vec::new(), Vec::new());
+    for capability in granted {
+        let Capability::Filesystem { read, write } = capability else {
+            continue;
+        };
+        let absolute = |path: &&String| path.starts_with('/');
+        may_read.extend(read.iter().filter(absolute).map(PathBuf::from));
+        may_write.extend(write.iter().filter(absolute).map(PathBuf::from));
+    }
+    (may_read, may_write)
 }
 
 #[async_trait]

@@ -27,7 +27,7 @@ const BODY_MAX: usize = 4 * 1024 * 1024;
 /// Who may come in over HTTP, and under which names.
 ///
 /// Without more, only this machine is served: the `Host` of a request must be a loopback name, and a
-/// browser's page (a request with an `Origin`) is refused, so that no web page reaches the host through
+/// browser's page (a request with the `Origin` of another server) is refused, so that no web page reaches the host through
 /// the user's browser (DNS rebinding).
 #[derive(Clone, Default)]
 #[must_use = "give it to `Endpoint::http`"]
@@ -103,7 +103,8 @@ impl HttpEndpoint {
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> std::io::Result<()> {
         let ending = tokio_util::sync::CancellationToken::new();
-        let router = self.router(ending.clone());
+        let port = listener.local_addr()?.port();
+        let router = self.router(port, ending.clone());
         let stopped = async move {
             stop.await;
             ending.cancel();
@@ -111,7 +112,7 @@ impl HttpEndpoint {
         axum::serve(listener, router).with_graceful_shutdown(stopped).await
     }
 
-    fn router(self, ending: tokio_util::sync::CancellationToken) -> Router {
+    fn router(self, port: u16, ending: tokio_util::sync::CancellationToken) -> Router {
         let views: BTreeMap<_, _> = self.options.tokens.iter().map(|(token, scope)| {
             (token.to_string(), Arc::new(self.endpoint.host.view(scope.clone())))
         }).collect();
@@ -124,6 +125,9 @@ impl HttpEndpoint {
             .with_max_request_body_bytes(BODY_MAX)
             .with_cancellation_token(ending);
         config.allowed_origins = self.options.origins;
+        // What this very port serves is no stranger's page.
+        let own = ["localhost", "127.0.0.1", "[::1]"].map(|host| format!("http://{host}:{port}"));
+        config.allowed_origins.extend(own);
         let endpoint = Arc::new(self.endpoint);
         let service = StreamableHttpService::new(
             move || Ok(Handler::new(Arc::clone(&endpoint))),

@@ -1,14 +1,15 @@
 //! What changed between two readings of a server's tools, in words for an operator.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use keyway_host::text::{excerpt, inventory};
+use keyway_host::text::excerpt;
 use keyway_plugin_api::ToolDescriptor;
+use serde_json::Value;
 
-/// Strings of a changed tool that are shown; the rest is counted.
+/// Changes of one tool that are shown; the rest is counted.
 const SHOWN: usize = 12;
 
-/// Lists what changed, one line each: tools that came and went, and each changed string with the
+/// Lists what changed, one line each: tools that came and went, and each changed value with the
 /// old and the new, safe to print.
 pub(crate) fn changes(before: &[&ToolDescriptor], now: &[&ToolDescriptor]) -> Vec<String> {
     let old: BTreeMap<_, _> = before.iter().map(|tool| (tool.name.as_str(), *tool)).collect();
@@ -26,10 +27,9 @@ pub(crate) fn changes(before: &[&ToolDescriptor], now: &[&ToolDescriptor]) -> Ve
 }
 
 fn strings(name: &str, was: &ToolDescriptor, is: &ToolDescriptor) -> Vec<String> {
-    let (old, new): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        (inventory(was).into_iter().collect(), inventory(is).into_iter().collect());
+    let (old, new) = (leaves(was), leaves(is));
     let mut lines = Vec::new();
-    let paths: std::collections::BTreeSet<_> = old.keys().chain(new.keys()).collect();
+    let paths: BTreeSet<_> = old.keys().chain(new.keys()).collect();
     for path in paths {
         let line = match (old.get(path), new.get(path)) {
             (Some(a), Some(b)) if a == b => continue,
@@ -38,11 +38,7 @@ fn strings(name: &str, was: &ToolDescriptor, is: &ToolDescriptor) -> Vec<String>
             (Some(a), None) => format!("gone: `{}`", excerpt(a)),
             (None, None) => continue,
         };
-        lines.push(format!("~ {name}{path}: {line}"));
-    }
-    if lines.is_empty() {
-        // Numbers and the like are no strings.
-        lines.push(format!("~ {name}: its schema or hints"));
+        lines.push(format!("~ {name}{}: {line}", excerpt(path)));
     }
     let more = lines.len().saturating_sub(SHOWN);
     lines.truncate(SHOWN);
@@ -50,6 +46,31 @@ fn strings(name: &str, was: &ToolDescriptor, is: &ToolDescriptor) -> Vec<String>
         lines.push(format!("~ {name}: and {more} more"));
     }
     lines
+}
+
+/// Lists everything that a description says, each by its JSON pointer.
+fn leaves(tool: &ToolDescriptor) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    walk("", &serde_json::to_value(tool).unwrap_or_default(), &mut found);
+    found
+}
+
+/// The depth is that of parsed JSON, which is bounded.
+fn walk(path: &str, value: &Value, found: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Object(fields) if !fields.is_empty() => {
+            for (key, value) in fields {
+                walk(&format!("{path}/{key}"), value, found);
+            }
+        }
+        Value::Array(items) if !items.is_empty() => {
+            for (at, value) in items.iter().enumerate() {
+                walk(&format!("{path}/{at}"), value, found);
+            }
+        }
+        Value::String(text) => drop(found.insert(path.to_owned(), text.clone())),
+        other => drop(found.insert(path.to_owned(), other.to_string())),
+    }
 }
 
 /// The part of a text from shortly before where it begins to differ from another: a change at the end of a

@@ -3,5 +3,6 @@
 #[path = "../../../../tests/judges/judges.rs"]
 mod judges;
 
+mod conformance;
 mod kit;
 mod real_servers;
