@@ -10,17 +10,57 @@ const RESERVED: &[&str] = &["HOME", "LANG", "PATH", "PWD", "TMPDIR"];
 
 /// Names with which loaders, interpreters and shells can be made to run or read something else.
 const DANGEROUS: &[&str] = &[
-    "BASHOPTS", "BASH_ENV", "CDPATH", "CLASSPATH", "ENV", "GCONV_PATH", "GETCONF_DIR",
-    "GLIBC_TUNABLES", "HOSTALIASES", "IFS", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "LOCALDOMAIN",
-    "LOCPATH", "NLSPATH", "OPENSSL_CONF", "OPENSSL_ENGINES", "OPENSSL_MODULES", "PHPRC",
-    "PHP_INI_SCAN_DIR", "PROMPT_COMMAND", "PS4", "RES_OPTIONS", "SHELLOPTS", "SSH_ASKPASS", "TZDIR",
-    "ZDOTDIR", "_JAVA_OPTIONS",
+    "BASHOPTS",
+    "BASH_ENV",
+    "CDPATH",
+    "CLASSPATH",
+    "ENV",
+    "GCONV_PATH",
+    "GETCONF_DIR",
+    "GLIBC_TUNABLES",
+    "HOSTALIASES",
+    "IFS",
+    "JAVA_TOOL_OPTIONS",
+    "JDK_JAVA_OPTIONS",
+    "LOCALDOMAIN",
+    "LOCPATH",
+    "NLSPATH",
+    "OPENSSL_CONF",
+    "OPENSSL_ENGINES",
+    "OPENSSL_MODULES",
+    "PHPRC",
+    "PHP_INI_SCAN_DIR",
+    "PROMPT_COMMAND",
+    "PS4",
+    "RES_OPTIONS",
+    "SHELLOPTS",
+    "SSH_ASKPASS",
+    "TZDIR",
+    "ZDOTDIR",
+    "_JAVA_OPTIONS",
 ];
 
 /// Beginnings of such names.
 const DANGEROUS_PREFIXES: &[&str] = &[
-    "BASH_FUNC_", "BUN_", "COMPLUS_", "CORECLR_", "DENO_", "DOTNET_", "DYLD_", "ELECTRON_", "GIT_",
-    "LD_", "LUA_", "MALLOC_", "NODE_", "NPM_CONFIG_", "PERL", "PYTHON", "RESOLV_", "RUBY", "RUST_",
+    "BASH_FUNC_",
+    "BUN_",
+    "COMPLUS_",
+    "CORECLR_",
+    "DENO_",
+    "DOTNET_",
+    "DYLD_",
+    "ELECTRON_",
+    "GIT_",
+    "LD_",
+    "LUA_",
+    "MALLOC_",
+    "NODE_",
+    "NPM_CONFIG_",
+    "PERL",
+    "PYTHON",
+    "RESOLV_",
+    "RUBY",
+    "RUST_",
     "_RLD",
 ];
 
@@ -44,14 +84,18 @@ pub struct Environment(BTreeMap<String, String>);
 #[non_exhaustive]
 pub enum EnvironmentError {
     /// The name makes loaders or interpreters run something else.
-    #[error("the variable {name} can make a loader or interpreter run other code; it is never handed on")]
+    #[error(
+        "the variable {name} can make a loader or interpreter run other code; it is never handed on"
+    )]
     #[non_exhaustive]
     Dangerous {
         /// The name.
         name: String,
     },
     /// The name is not one of an environment variable, or the value holds a NUL.
-    #[error("the variable {name:?} is not [A-Za-z_][A-Za-z0-9_]* with a value free of NUL; rename it")]
+    #[error(
+        "the variable {name:?} is not [A-Za-z_][A-Za-z0-9_]* with a value free of NUL; rename it"
+    )]
     #[non_exhaustive]
     Malformed {
         /// The name.
@@ -105,7 +149,9 @@ impl Environment {
 
     /// Returns the names and values, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// The complete environment of a program whose home is `home`.
@@ -129,7 +175,9 @@ fn check(name: String) -> Result<String, EnvironmentError> {
         && !name.is_empty();
     // A function of a shell is dangerous whatever follows its prefix.
     let dangerous = DANGEROUS.contains(&upper.as_str())
-        || DANGEROUS_PREFIXES.iter().any(|prefix| upper.starts_with(prefix));
+        || DANGEROUS_PREFIXES
+            .iter()
+            .any(|prefix| upper.starts_with(prefix));
     match () {
         () if dangerous => Err(EnvironmentError::Dangerous { name }),
         () if !well_formed => Err(EnvironmentError::Malformed { name }),

@@ -91,6 +91,12 @@ impl SpawnError {
 }
 
 fn listed(reached: &Reached) -> String {
-    let lowering = reached.missing().iter().filter(|missing| missing.lowers_level());
-    lowering.map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    let lowering = reached
+        .missing()
+        .iter()
+        .filter(|missing| missing.lowers_level());
+    lowering
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("; ")
 }

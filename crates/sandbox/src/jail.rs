@@ -16,8 +16,12 @@ const SYSTEM: &[&str] = &[
     "/lib32",
     "/lib64",
     "/etc/ld.so.cache",
-    "/etc/ssl",
     "/etc/localtime",
+    // Settings and public certificates; the private keys beside them stay closed.
+    "/etc/crypto-policies",
+    "/etc/pki/tls/openssl.cnf",
+    "/etc/ssl/certs",
+    "/etc/ssl/openssl.cnf",
     "/dev/random",
     "/dev/urandom",
     "/dev/zero",
@@ -97,7 +101,7 @@ impl Jail {
         self
     }
 
-    /// Leaves the system's code out: `/usr`, `/lib*`, `/bin`, `/etc/ssl` and the like. Then only a
+    /// Leaves the system's code out: `/usr`, `/lib*`, `/bin` and the like. Then only a
     /// statically linked program starts.
     #[must_use]
     pub fn without_system(mut self) -> Self {
@@ -168,7 +172,10 @@ impl Jail {
     }
 
     /// Paths that are open for reading, those of the system first.
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "nothing enforces it there"))]
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "nothing enforces it there")
+    )]
     pub(crate) fn system_paths(&self) -> &'static [&'static str] {
         match self.system {
             true => SYSTEM,
@@ -186,7 +193,9 @@ impl Jail {
     #[cfg_attr(windows, expect(dead_code, reason = "nothing is started there"))]
     pub(crate) fn folder(&self) -> &Path {
         let chosen = self.working_dir.as_deref();
-        chosen.or(self.scratch.first().map(PathBuf::as_path)).unwrap_or(Path::new("/"))
+        chosen
+            .or(self.scratch.first().map(PathBuf::as_path))
+            .unwrap_or(Path::new("/"))
     }
 }
 
@@ -253,11 +262,7 @@ mod start {
         /// # Errors
         /// [`SpawnError`]; then nothing of the program has run. [`SpawnError::TooWeak`] if this
         /// machine cannot confine it as far as [`Jail::at_least`] wants.
-        pub fn spawn(
-            &self,
-            program: &Program,
-            handover: Handover,
-        ) -> Result<Confined, SpawnError> {
+        pub fn spawn(&self, program: &Program, handover: Handover) -> Result<Confined, SpawnError> {
             let reached = self.expected();
             if reached.level() < self.at_least {
                 let wanted = self.at_least;
@@ -270,7 +275,16 @@ mod start {
             #[cfg(target_os = "linux")]
             return crate::linux::spawn(self, program, handover, reached);
             #[cfg(not(target_os = "linux"))]
-            return crate::portable::spawn(self, program, handover, reached);
+            {
+                let (tree, stdout, stderr) = crate::portable::start(self, program, handover)?;
+                Ok(Confined {
+                    tree,
+                    stdout: Some(stdout),
+                    stderr: Some(stderr),
+                    reached,
+                    ended: None,
+                })
+            }
         }
     }
 }

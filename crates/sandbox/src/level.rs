@@ -124,13 +124,17 @@ impl fmt::Display for Missing {
         f.write_str(match self {
             Self::DiskTotal => "nothing bounds what its files take up together",
             Self::ExecWritten => "the program can run code that it wrote itself",
-            Self::FileMetadata => "the program can change mode, owner and times of its user's files",
+            Self::FileMetadata => {
+                "the program can change mode, owner and times of its user's files"
+            }
             Self::Files => "the program can read and write its user's files",
             Self::FileTruncation => "the program can empty its user's files",
             Self::HostLimits => "the program can change the limits of its user's processes",
             Self::HostMemory => "the program can read and change its user's processes",
             Self::HostMessages => "the program can use its user's shared memory and message queues",
-            Self::KernelSurface => "the program can use parts of the kernel that are often attacked",
+            Self::KernelSurface => {
+                "the program can use parts of the kernel that are often attacked"
+            }
             Self::LocalSockets => "the program can reach sockets of other programs on this machine",
             Self::MemoryTotal => "memory is bounded for each process, not for all together",
             Self::Network => "the program can open network connections",
@@ -165,9 +169,10 @@ impl Reached {
     /// Returns the level.
     #[must_use]
     pub fn level(&self) -> Level {
-        let kernel = self.mechanisms.iter().any(|mechanism| {
-            matches!(mechanism, Mechanism::Landlock(_) | Mechanism::Seccomp)
-        });
+        let kernel = self
+            .mechanisms
+            .iter()
+            .any(|mechanism| matches!(mechanism, Mechanism::Landlock(_) | Mechanism::Seccomp));
         if !kernel {
             return Level::Declared;
         }
@@ -199,5 +204,22 @@ impl Reached {
 /// Where nothing is enforced everything is missing.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn nothing() -> Reached {
-    Reached::new(Vec::new(), EVERYTHING.to_vec())
+    let everything = [
+        Missing::DiskTotal,
+        Missing::ExecWritten,
+        Missing::FileMetadata,
+        Missing::Files,
+        Missing::FileTruncation,
+        Missing::HostLimits,
+        Missing::HostMemory,
+        Missing::HostMessages,
+        Missing::KernelSurface,
+        Missing::LocalSockets,
+        Missing::MemoryTotal,
+        Missing::Network,
+        Missing::ProcessCount,
+        Missing::ProcessTree,
+        Missing::Signals,
+    ];
+    Reached::new(Vec::new(), everything.to_vec())
 }

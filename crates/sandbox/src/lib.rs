@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 
-mod environment;
 mod ended;
+mod environment;
 mod error;
 mod jail;
 mod level;
@@ -13,7 +13,7 @@ mod program;
 mod confined;
 #[cfg(target_os = "linux")]
 mod linux;
-#[cfg(all(unix, not(target_os = "linux")))]
+#[cfg(all(unix, any(test, not(target_os = "linux"))))]
 mod portable;
 
 #[cfg(unix)]
@@ -28,4 +28,3 @@ pub use level::{Level, Mechanism, Missing, Reached};
 pub use limits::Limits;
 pub use probe::Probe;
 pub use program::{Program, ProgramError};
-

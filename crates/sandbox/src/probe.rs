@@ -24,10 +24,16 @@ pub(crate) enum Namespaces {
     /// Not at all.
     None,
     /// With the power of an administrator.
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has them"))]
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "only Linux has them")
+    )]
     Plain,
     /// Inside a user namespace.
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has them"))]
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "only Linux has them")
+    )]
     User,
 }
 

@@ -195,26 +195,25 @@ mod seal {
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         match rustix::fs::memfd_create("keyway", flags | MemfdFlags::EXEC) {
             // Before Linux 6.3 every such file could be executed and the flag was unknown.
-            Err(rustix::io::Errno::INVAL) => {
-                Ok(rustix::fs::memfd_create("keyway", flags)?)
-            }
+            Err(rustix::io::Errno::INVAL) => Ok(rustix::fs::memfd_create("keyway", flags)?),
             made => Ok(made?),
         }
     }
 
     /// Copies and hashes the same buffer, so that what is hashed is what is there.
-    fn fill(
-        mut reader: impl Read,
-        file: &mut File,
-        path: &Path,
-    ) -> Result<[u8; 32], ProgramError> {
+    fn fill(mut reader: impl Read, file: &mut File, path: &Path) -> Result<[u8; 32], ProgramError> {
         let path = || path.to_owned();
         let (mut hash, mut buffer, mut total) = (Sha256::new(), vec![0; 1 << 17], 0);
         loop {
             let count = match reader.read(&mut buffer) {
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(source) => return Err(ProgramError::Read { path: path(), source }),
+                Err(source) => {
+                    return Err(ProgramError::Read {
+                        path: path(),
+                        source,
+                    });
+                }
             };
             if total == 0 && !buffer[..count].starts_with(b"\x7fELF") {
                 return Err(ProgramError::NotNative { path: path() });
@@ -225,7 +224,10 @@ mod seal {
             total += count as u64;
             if total > SEALED_MAX {
                 let limit = SEALED_MAX;
-                return Err(ProgramError::TooLarge { path: path(), limit });
+                return Err(ProgramError::TooLarge {
+                    path: path(),
+                    limit,
+                });
             }
             hash.update(&buffer[..count]);
             file.write_all(&buffer[..count])

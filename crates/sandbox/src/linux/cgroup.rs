@@ -29,7 +29,11 @@ impl Offer {
     /// Looks at what a parent group hands down to the groups below it.
     pub(super) fn of(parent: &Path) -> Self {
         let handed = fs::read_to_string(parent.join("cgroup.subtree_control")).unwrap_or_default();
-        let has = |name| handed.split_whitespace().any(|controller| controller == name);
+        let has = |name| {
+            handed
+                .split_whitespace()
+                .any(|controller| controller == name)
+        };
         Self {
             memory: has("memory"),
             processes: has("pids"),
@@ -56,7 +60,9 @@ impl Group {
         }
         if let (true, Some(count)) = (offer.processes, limits.processes()) {
             // The reaper counts as one.
-            group.set("pids.max", count.saturating_add(1)).map_err(failed)?;
+            group
+                .set("pids.max", count.saturating_add(1))
+                .map_err(failed)?;
         }
         let join = group.open("cgroup.procs").map_err(failed)?;
         Ok((group, join.into()))
@@ -68,10 +74,27 @@ impl Group {
         let _ = self.set("cgroup.kill", 1);
     }
 
+    /// Blocks until the group holds no process, for a second at most.
+    pub(super) fn settle(&self) {
+        let moment = rustix::event::Timespec {
+            tv_sec: 0,
+            tv_nsec: 2_000_000,
+        };
+        for _ in 0..500 {
+            let events = fs::read_to_string(self.path.join("cgroup.events")).unwrap_or_default();
+            if !events.lines().any(|line| line == "populated 1") {
+                return;
+            }
+            let _ = rustix::event::poll(&mut [], Some(&moment));
+        }
+    }
+
     /// Returns whether the kernel has killed one of its processes for want of memory.
     pub(super) fn ran_out_of_memory(&self) -> bool {
         let events = fs::read_to_string(self.path.join("memory.events")).unwrap_or_default();
-        let kills = events.lines().find_map(|line| line.strip_prefix("oom_kill "));
+        let kills = events
+            .lines()
+            .find_map(|line| line.strip_prefix("oom_kill "));
         kills.is_some_and(|count| count.trim() != "0")
     }
 
@@ -87,6 +110,7 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         self.kill();
+        self.settle();
         // A group that still holds a process cannot be removed; it goes with its parent.
         let _ = fs::remove_dir(&self.path);
     }

@@ -44,7 +44,10 @@ impl Step {
             "filtering its system calls",
             "executing the program",
         ];
-        NAMES.get(number as usize).copied().unwrap_or("an unknown step")
+        NAMES
+            .get(number as usize)
+            .copied()
+            .unwrap_or("an unknown step")
     }
 }
 
@@ -110,7 +113,10 @@ fn prepare(plan: &Plan) -> Done {
     let _ = sys::prctl(libc::PR_SET_NAME, c"keyway-jail".as_ptr().addr());
     // The reaper must outlive the host where it has to end the others one by one.
     match plan.is_namespaced() {
-        true => sys::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL.cast_unsigned() as usize),
+        true => sys::prctl(
+            libc::PR_SET_PDEATHSIG,
+            libc::SIGKILL.cast_unsigned() as usize,
+        ),
         false => sys::prctl(libc::PR_SET_CHILD_SUBREAPER, 1),
     }
     .at(Step::Reaper)
@@ -157,8 +163,11 @@ fn drop_privileges(plan: &Plan) -> Done {
 
 /// Confines this process and becomes the program. Returns only if that failed.
 fn become_program(plan: &Plan) -> Done {
-    sys::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL.cast_unsigned() as usize)
-        .at(Step::Session)?;
+    sys::prctl(
+        libc::PR_SET_PDEATHSIG,
+        libc::SIGKILL.cast_unsigned() as usize,
+    )
+    .at(Step::Session)?;
     sys::setsid().at(Step::Session)?;
     place_descriptors(plan).at(Step::Descriptors)?;
     sys::chdir(&plan.folder).at(Step::Folder)?;

@@ -17,45 +17,116 @@ use crate::jail::Jail;
 /// Refused outright, as not permitted.
 const REFUSED: &[libc::c_long] = &[
     // Sockets: there is no way out but what was handed over.
-    libc::SYS_socket, libc::SYS_connect, libc::SYS_bind, libc::SYS_listen,
-    libc::SYS_accept, libc::SYS_accept4,
+    libc::SYS_socket,
+    libc::SYS_connect,
+    libc::SYS_bind,
+    libc::SYS_listen,
+    libc::SYS_accept,
+    libc::SYS_accept4,
     // Other processes.
-    libc::SYS_ptrace, libc::SYS_process_vm_readv, libc::SYS_process_vm_writev,
-    libc::SYS_process_madvise, libc::SYS_pidfd_getfd, libc::SYS_kcmp,
+    libc::SYS_ptrace,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_process_madvise,
+    libc::SYS_pidfd_getfd,
+    libc::SYS_kcmp,
     // What Landlock does not see: mode, owner, times and attributes of files, and watching them.
-    libc::SYS_fchmod, libc::SYS_fchmodat, libc::SYS_fchmodat2, libc::SYS_fchown,
-    libc::SYS_fchownat, libc::SYS_utimensat, libc::SYS_setxattr, libc::SYS_lsetxattr,
-    libc::SYS_fsetxattr, libc::SYS_removexattr, libc::SYS_lremovexattr, libc::SYS_fremovexattr,
-    SETXATTRAT, REMOVEXATTRAT, FILE_SETATTR,
-    libc::SYS_inotify_add_watch, libc::SYS_fanotify_init, libc::SYS_fanotify_mark,
-    libc::SYS_name_to_handle_at, libc::SYS_open_by_handle_at,
+    libc::SYS_fchmod,
+    libc::SYS_fchmodat,
+    libc::SYS_fchmodat2,
+    libc::SYS_fchown,
+    libc::SYS_fchownat,
+    libc::SYS_utimensat,
+    libc::SYS_setxattr,
+    libc::SYS_lsetxattr,
+    libc::SYS_fsetxattr,
+    libc::SYS_removexattr,
+    libc::SYS_lremovexattr,
+    libc::SYS_fremovexattr,
+    SETXATTRAT,
+    REMOVEXATTRAT,
+    FILE_SETATTR,
+    libc::SYS_inotify_add_watch,
+    libc::SYS_fanotify_init,
+    libc::SYS_fanotify_mark,
+    libc::SYS_name_to_handle_at,
+    libc::SYS_open_by_handle_at,
     // Code that is in no file.
-    libc::SYS_memfd_create, libc::SYS_memfd_secret,
+    libc::SYS_memfd_create,
+    libc::SYS_memfd_secret,
     // Shared memory and messages of the same user.
-    libc::SYS_shmget, libc::SYS_shmat, libc::SYS_shmctl, libc::SYS_msgget, libc::SYS_msgsnd,
-    libc::SYS_msgrcv, libc::SYS_msgctl, libc::SYS_semget, libc::SYS_semop, libc::SYS_semtimedop,
-    libc::SYS_semctl, libc::SYS_mq_open, libc::SYS_mq_unlink,
+    libc::SYS_shmget,
+    libc::SYS_shmat,
+    libc::SYS_shmctl,
+    libc::SYS_msgget,
+    libc::SYS_msgsnd,
+    libc::SYS_msgrcv,
+    libc::SYS_msgctl,
+    libc::SYS_semget,
+    libc::SYS_semop,
+    libc::SYS_semtimedop,
+    libc::SYS_semctl,
+    libc::SYS_mq_open,
+    libc::SYS_mq_unlink,
     // Namespaces and mounts.
-    libc::SYS_unshare, libc::SYS_setns, libc::SYS_mount, libc::SYS_umount2, libc::SYS_pivot_root,
-    libc::SYS_chroot, libc::SYS_move_mount, libc::SYS_open_tree, OPEN_TREE_ATTR, libc::SYS_fsopen,
-    libc::SYS_fsconfig, libc::SYS_fsmount, libc::SYS_fspick, libc::SYS_mount_setattr,
+    libc::SYS_unshare,
+    libc::SYS_setns,
+    libc::SYS_mount,
+    libc::SYS_umount2,
+    libc::SYS_pivot_root,
+    libc::SYS_chroot,
+    libc::SYS_move_mount,
+    libc::SYS_open_tree,
+    OPEN_TREE_ATTR,
+    libc::SYS_fsopen,
+    libc::SYS_fsconfig,
+    libc::SYS_fsmount,
+    libc::SYS_fspick,
+    libc::SYS_mount_setattr,
     // Parts of the kernel that are rarely needed and often attacked.
-    libc::SYS_bpf, libc::SYS_perf_event_open, libc::SYS_keyctl, libc::SYS_add_key,
-    libc::SYS_request_key, libc::SYS_userfaultfd,
+    libc::SYS_bpf,
+    libc::SYS_perf_event_open,
+    libc::SYS_keyctl,
+    libc::SYS_add_key,
+    libc::SYS_request_key,
+    libc::SYS_userfaultfd,
     // The machine itself.
-    libc::SYS_init_module, libc::SYS_finit_module, libc::SYS_delete_module, libc::SYS_kexec_load,
-    libc::SYS_reboot, libc::SYS_swapon, libc::SYS_swapoff, libc::SYS_sethostname,
-    libc::SYS_setdomainname, libc::SYS_settimeofday, libc::SYS_clock_settime,
-    libc::SYS_clock_adjtime, libc::SYS_adjtimex, libc::SYS_acct, libc::SYS_quotactl,
-    libc::SYS_quotactl_fd, libc::SYS_syslog, libc::SYS_vhangup,
+    libc::SYS_init_module,
+    libc::SYS_finit_module,
+    libc::SYS_delete_module,
+    libc::SYS_kexec_load,
+    libc::SYS_reboot,
+    libc::SYS_swapon,
+    libc::SYS_swapoff,
+    libc::SYS_sethostname,
+    libc::SYS_setdomainname,
+    libc::SYS_settimeofday,
+    libc::SYS_clock_settime,
+    libc::SYS_clock_adjtime,
+    libc::SYS_adjtimex,
+    libc::SYS_acct,
+    libc::SYS_quotactl,
+    libc::SYS_quotactl_fd,
+    libc::SYS_syslog,
+    libc::SYS_vhangup,
 ];
 
 /// Refused outright; only older architectures have them.
 #[cfg(target_arch = "x86_64")]
 const REFUSED_HERE: &[libc::c_long] = &[
-    libc::SYS_chmod, libc::SYS_chown, libc::SYS_lchown, libc::SYS_utime, libc::SYS_utimes,
-    libc::SYS_futimesat, libc::SYS_kexec_file_load, libc::SYS_iopl, libc::SYS_ioperm,
-    libc::SYS_modify_ldt, libc::SYS_uselib, libc::SYS_ustat, libc::SYS__sysctl,
+    libc::SYS_chmod,
+    libc::SYS_chown,
+    libc::SYS_lchown,
+    libc::SYS_utime,
+    libc::SYS_utimes,
+    libc::SYS_futimesat,
+    libc::SYS_kexec_file_load,
+    libc::SYS_iopl,
+    libc::SYS_ioperm,
+    libc::SYS_modify_ldt,
+    libc::SYS_uselib,
+    libc::SYS_ustat,
+    libc::SYS__sysctl,
 ];
 #[cfg(not(target_arch = "x86_64"))]
 const REFUSED_HERE: &[libc::c_long] = &[libc::SYS_kexec_file_load];
@@ -102,7 +173,10 @@ pub(super) fn programs(jail: &Jail) -> Result<Vec<BpfProgram>, SpawnError> {
     }
     let built = refused(jail).and_then(|refused| {
         let unknown = UNKNOWN.iter().map(|number| (*number, Vec::new())).collect();
-        Ok(vec![compile(refused, libc::EPERM)?, compile(unknown, libc::ENOSYS)?])
+        Ok(vec![
+            compile(refused, libc::EPERM)?,
+            compile(unknown, libc::ENOSYS)?,
+        ])
     });
     let mut programs = built.map_err(|error| SpawnError::Host {
         what: "building the filter over system calls",
@@ -127,11 +201,14 @@ fn refused(jail: &Jail) -> Result<Rules, BackendError> {
         rules.insert(libc::SYS_truncate, Vec::new());
     }
     // Datagram sockets can be pointed at any other; connected ones cannot.
-    rules.insert(libc::SYS_socketpair, vec![
-        is_not(0, libc::AF_UNIX)?,
-        has(1, 0xf, libc::SOCK_DGRAM)?,
-        has(1, 0xf, libc::SOCK_RAW)?,
-    ]);
+    rules.insert(
+        libc::SYS_socketpair,
+        vec![
+            is_not(0, libc::AF_UNIX)?,
+            has(1, 0xf, libc::SOCK_DGRAM)?,
+            has(1, 0xf, libc::SOCK_RAW)?,
+        ],
+    );
     // Limits of others; a program may see and lower its own.
     rules.insert(libc::SYS_prlimit64, vec![is_not(0, 0)?]);
     let flags = NAMESPACE_FLAGS.iter().map(|flag| has(0, *flag, *flag));
@@ -175,7 +252,12 @@ fn no_second_table() -> BpfProgram {
     vec![
         step(LOAD, 0, 0, 0),
         step(AT_LEAST, 0, 1, 0x4000_0000),
-        step(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | libc::ENOSYS.cast_unsigned()),
+        step(
+            RETURN,
+            0,
+            0,
+            libc::SECCOMP_RET_ERRNO | libc::ENOSYS.cast_unsigned(),
+        ),
         step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
     ]
 }

@@ -120,7 +120,10 @@ fn sweep(program: i32) {
 
 /// Signals each child, as the kernel lists them.
 fn each_child(signal: i32) {
-    let Ok(list) = sys::open(c"/proc/thread-self/children", libc::O_RDONLY | libc::O_CLOEXEC) else {
+    let Ok(list) = sys::open(
+        c"/proc/thread-self/children",
+        libc::O_RDONLY | libc::O_CLOEXEC,
+    ) else {
         return;
     };
     let (mut buffer, mut pid) = ([0; 4096], 0_i32);

@@ -74,15 +74,24 @@ pub(crate) fn expected(jail: &Jail) -> Reached {
         (Missing::ExecWritten, !seccomp || landlock == 0),
         (Missing::FileMetadata, !seccomp),
         (Missing::Files, landlock == 0),
-        (Missing::FileTruncation, !seccomp && landlock < rules::TRUNCATION),
+        (
+            Missing::FileTruncation,
+            !seccomp && landlock < rules::TRUNCATION,
+        ),
         (Missing::HostLimits, !seccomp && !inside),
         (Missing::HostMemory, landlock == 0),
         (Missing::HostMessages, !seccomp && !inside),
         (Missing::KernelSurface, !seccomp),
         (Missing::LocalSockets, !seccomp),
-        (Missing::MemoryTotal, limits.memory().is_none() || !by_group(|offer| offer.memory)),
+        (
+            Missing::MemoryTotal,
+            limits.memory().is_none() || !by_group(|offer| offer.memory),
+        ),
         (Missing::Network, !seccomp && !inside),
-        (Missing::ProcessCount, limits.processes().is_none() || !counted),
+        (
+            Missing::ProcessCount,
+            limits.processes().is_none() || !counted,
+        ),
         (Missing::ProcessTree, !inside && group.is_none()),
         (Missing::Signals, !inside && landlock < rules::SCOPES),
     ];
@@ -94,8 +103,14 @@ pub(crate) fn expected(jail: &Jail) -> Reached {
         (Mechanism::Seccomp, seccomp),
     ];
     Reached::new(
-        mechanisms.into_iter().filter_map(|(one, there)| there.then_some(one)).collect(),
-        missing.into_iter().filter_map(|(one, absent)| absent.then_some(one)).collect(),
+        mechanisms
+            .into_iter()
+            .filter_map(|(one, there)| there.then_some(one))
+            .collect(),
+        missing
+            .into_iter()
+            .filter_map(|(one, absent)| absent.then_some(one))
+            .collect(),
     )
 }
 
@@ -106,9 +121,7 @@ pub(crate) fn expected(jail: &Jail) -> Reached {
 fn counts_processes(jail: &Jail) -> bool {
     match jail.run_as {
         Some((user, _)) => user != 0,
-        None => {
-            jail.probe.namespaces == Namespaces::User && !rustix::process::geteuid().is_root()
-        }
+        None => jail.probe.namespaces == Namespaces::User && !rustix::process::geteuid().is_root(),
     }
 }
 
@@ -145,9 +158,7 @@ pub(crate) fn spawn(
         [] => Ok(confined),
         [step, errno @ ..] => Err(SpawnError::Step {
             step: child::Step::named(*step),
-            source: io::Error::from_raw_os_error(
-                errno.try_into().map_or(0, i32::from_ne_bytes),
-            ),
+            source: io::Error::from_raw_os_error(errno.try_into().map_or(0, i32::from_ne_bytes)),
         }),
     }
 }

@@ -3,7 +3,7 @@
 use std::ffi::{CString, OsStr};
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::Arc;
@@ -181,7 +181,9 @@ impl Command {
         let names = std::iter::once(&program.name).chain(&program.arguments);
         let arguments = names.map(|argument| c_string(argument, "an argument"));
         let environment = jail.environment.complete(jail.home());
-        let lines = environment.iter().map(|(name, value)| format!("{name}={value}"));
+        let lines = environment
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"));
         let lines = lines.map(|line| c_string(OsStr::new(&line), "the environment"));
         Ok(Self {
             file,
@@ -211,12 +213,14 @@ fn descriptors(handover: Handover) -> Result<(OwnedFd, Vec<OwnedFd>), SpawnError
 }
 
 /// Moves a descriptor to a high number.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the lower one is closed here"
+)]
 fn raise(fd: OwnedFd) -> Result<OwnedFd, SpawnError> {
-    copy(fd.as_fd()).map_err(SpawnError::host("copying a descriptor"))
-}
-
-fn copy(fd: impl AsFd) -> io::Result<OwnedFd> {
-    Ok(rustix::io::fcntl_dupfd_cloexec(fd, ABOVE)?)
+    rustix::io::fcntl_dupfd_cloexec(&fd, ABOVE)
+        .map_err(io::Error::from)
+        .map_err(SpawnError::host("copying a descriptor"))
 }
 
 /// A pipe: the parent's end to read, the child's end to write.
@@ -237,7 +241,9 @@ fn sockets() -> Result<(OwnedFd, OwnedFd), SpawnError> {
 /// Limits for each process, none above what the host has itself.
 fn limits(jail: &Jail) -> Vec<Limit> {
     let wanted = jail.limits;
-    let processes = super::counts_processes(jail).then(|| wanted.processes()).flatten();
+    let processes = super::counts_processes(jail)
+        .then(|| wanted.processes())
+        .flatten();
     let all = [
         (Resource::Core, libc::RLIMIT_CORE, Some(0)),
         (Resource::As, libc::RLIMIT_AS, wanted.address_space()),
@@ -245,7 +251,11 @@ fn limits(jail: &Jail) -> Vec<Limit> {
         (Resource::Fsize, libc::RLIMIT_FSIZE, wanted.file_bytes()),
         (Resource::Nofile, libc::RLIMIT_NOFILE, wanted.open_files()),
         // The reaper counts as one.
-        (Resource::Nproc, libc::RLIMIT_NPROC, processes.map(|count| count.saturating_add(1))),
+        (
+            Resource::Nproc,
+            libc::RLIMIT_NPROC,
+            processes.map(|count| count.saturating_add(1)),
+        ),
         (Resource::Cpu, libc::RLIMIT_CPU, wanted.cpu_seconds()),
     ];
     let chosen = all.into_iter().filter_map(|(of, resource, limit)| {

@@ -37,7 +37,10 @@ pub(super) fn ruleset(jail: &Jail) -> Result<Option<OwnedFd>, SpawnError> {
         }
     }
     let null = BitFlags::from(AccessFs::ReadFile) | AccessFs::WriteFile | AccessFs::Truncate;
-    rules = must(add(rules, Path::new("/dev/null"), null & all), Path::new("/dev/null"))?;
+    rules = must(
+        add(rules, Path::new("/dev/null"), null & all),
+        Path::new("/dev/null"),
+    )?;
     for path in &jail.read {
         rules = must(add(rules, path, AccessFs::from_read(abi)), path)?;
     }
@@ -118,6 +121,10 @@ fn must(added: Result<RulesetCreated, Added>, path: &Path) -> Result<RulesetCrea
     })
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "errors are handed on by value"
+)]
 fn refused(error: RulesetError) -> SpawnError {
     refused_with(error.to_string())
 }

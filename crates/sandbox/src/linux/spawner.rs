@@ -28,7 +28,7 @@ pub(super) struct Forked {
 pub(super) fn fork(plan: Plan) -> io::Result<Forked> {
     on_spawner(move || {
         let flags = plan.flags();
-        fork_here(flags, &Child::Program(plan))
+        fork_here(flags, &Child::Program(Box::new(plan)))
     })?
 }
 
@@ -40,7 +40,7 @@ pub(super) fn fork_trial(namespaces: Namespaces) -> io::Result<Forked> {
 
 /// What a child is forked for.
 enum Child {
-    Program(Plan),
+    Program(Box<Plan>),
     Trial(Option<Identity>),
 }
 

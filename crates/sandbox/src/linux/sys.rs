@@ -16,7 +16,10 @@ const SIGNAL_SET: usize = 8;
 ///
 /// # Safety
 /// The arguments must be what this system call wants: pointers valid for as long as it uses them.
-#[expect(unsafe_code, reason = "the one door to the kernel; callers uphold its contract")]
+#[expect(
+    unsafe_code,
+    reason = "the one door to the kernel; callers uphold its contract"
+)]
 unsafe fn call(number: libc::c_long, args: [usize; 5]) -> Result<usize, Errno> {
     let [a, b, c, d, e] = args;
     // SAFETY: the caller upholds the contract of this system call.
@@ -125,7 +128,12 @@ pub(super) fn drop_capabilities() -> Result<usize, Errno> {
 pub(super) unsafe fn forget(from: usize, to: usize) -> Result<usize, Errno> {
     let advice = int(libc::MADV_DONTNEED);
     // SAFETY: the caller vouches for it.
-    unsafe { call(libc::SYS_madvise, [from, to.saturating_sub(from), advice, 0, 0]) }
+    unsafe {
+        call(
+            libc::SYS_madvise,
+            [from, to.saturating_sub(from), advice, 0, 0],
+        )
+    }
 }
 
 /// Becomes another program. The vectors are addresses of C strings, ended by a zero.
@@ -144,7 +152,10 @@ pub(super) unsafe fn exec(
         match file {
             Ok(fd) => {
                 let flags = int(libc::AT_EMPTY_PATH);
-                call(libc::SYS_execveat, [int(fd), c"".as_ptr().addr(), argv, envp, flags])
+                call(
+                    libc::SYS_execveat,
+                    [int(fd), c"".as_ptr().addr(), argv, envp, flags],
+                )
             }
             Err(path) => call(libc::SYS_execve, [path.as_ptr().addr(), argv, envp, 0, 0]),
         }
@@ -166,7 +177,12 @@ pub(super) fn exit(code: i32) -> ! {
 pub(super) fn limit(resource: u32, soft: u64, hard: u64) -> Result<usize, Errno> {
     let limit = [soft, hard];
     // SAFETY: two numbers of 64 bits are what this call reads.
-    unsafe { call(libc::SYS_prlimit64, [0, resource as usize, limit.as_ptr().addr(), 0, 0]) }
+    unsafe {
+        call(
+            libc::SYS_prlimit64,
+            [0, resource as usize, limit.as_ptr().addr(), 0, 0],
+        )
+    }
 }
 
 /// Opens a file.
@@ -192,7 +208,12 @@ pub(super) fn poll(fds: &mut [libc::pollfd], milliseconds: Option<i64>) -> Resul
 #[expect(unsafe_code, reason = "passes a buffer that the kernel fills in")]
 pub(super) fn read(fd: RawFd, into: &mut [u8]) -> Result<usize, Errno> {
     // SAFETY: the buffer is ours and has that length.
-    unsafe { call(libc::SYS_read, [int(fd), into.as_mut_ptr().addr(), into.len(), 0, 0]) }
+    unsafe {
+        call(
+            libc::SYS_read,
+            [int(fd), into.as_mut_ptr().addr(), into.len(), 0, 0],
+        )
+    }
 }
 
 /// Sets all signals to what the kernel does by itself, and lets them through or not.
@@ -217,7 +238,13 @@ pub(super) fn reset_signals(block: bool) {
 #[expect(unsafe_code, reason = "passes a small structure")]
 pub(super) fn block_signals() {
     let mask = u64::MAX;
-    let args = [int(libc::SIG_SETMASK), std::ptr::from_ref(&mask).addr(), 0, SIGNAL_SET, 0];
+    let args = [
+        int(libc::SIG_SETMASK),
+        std::ptr::from_ref(&mask).addr(),
+        0,
+        SIGNAL_SET,
+        0,
+    ];
     // SAFETY: the mask has the kernel's size.
     let _ = unsafe { call(libc::SYS_rt_sigprocmask, args) };
 }
@@ -230,7 +257,12 @@ pub(super) fn filter(program: &[sock_filter]) -> Result<usize, Errno> {
         filter: program.as_ptr().cast::<libc::sock_filter>().cast_mut(),
     };
     // SAFETY: the instructions have the kernel's layout; it copies them.
-    unsafe { call(libc::SYS_seccomp, [1, 0, std::ptr::from_ref(&program).addr(), 0, 0]) }
+    unsafe {
+        call(
+            libc::SYS_seccomp,
+            [1, 0, std::ptr::from_ref(&program).addr(), 0, 0],
+        )
+    }
 }
 
 /// Returns whether the kernel's filter can refuse a call with an error.
@@ -238,7 +270,13 @@ pub(super) fn filter(program: &[sock_filter]) -> Result<usize, Errno> {
 pub(super) fn can_filter() -> bool {
     let action = libc::SECCOMP_RET_ERRNO;
     // SAFETY: the call reads one number of 32 bits.
-    unsafe { call(libc::SYS_seccomp, [2, 0, std::ptr::from_ref(&action).addr(), 0, 0]) }.is_ok()
+    unsafe {
+        call(
+            libc::SYS_seccomp,
+            [2, 0, std::ptr::from_ref(&action).addr(), 0, 0],
+        )
+    }
+    .is_ok()
 }
 
 /// Returns a descriptor that is readable while a child has ended unnoticed.
@@ -246,7 +284,13 @@ pub(super) fn can_filter() -> bool {
 pub(super) fn child_events() -> Result<RawFd, Errno> {
     let mask = 1_u64 << (libc::SIGCHLD - 1);
     let flags = int(libc::SFD_NONBLOCK | libc::SFD_CLOEXEC);
-    let args = [int(-1), std::ptr::from_ref(&mask).addr(), SIGNAL_SET, flags, 0];
+    let args = [
+        int(-1),
+        std::ptr::from_ref(&mask).addr(),
+        SIGNAL_SET,
+        flags,
+        0,
+    ];
     // SAFETY: the mask has the kernel's size.
     let fd = unsafe { call(libc::SYS_signalfd4, args) }?;
     Ok(RawFd::try_from(fd).unwrap_or(-1))
@@ -257,7 +301,13 @@ pub(super) fn child_events() -> Result<RawFd, Errno> {
 pub(super) fn wait_any() -> Result<(i32, i32), Errno> {
     let mut status = 0_i32;
     let options = int(libc::WNOHANG | libc::__WALL);
-    let args = [int(-1), std::ptr::from_mut(&mut status).addr(), options, 0, 0];
+    let args = [
+        int(-1),
+        std::ptr::from_mut(&mut status).addr(),
+        options,
+        0,
+        0,
+    ];
     // SAFETY: the place for the status is ours.
     let pid = unsafe { call(libc::SYS_wait4, args) }?;
     Ok((i32::try_from(pid).unwrap_or(0), status))
@@ -267,5 +317,10 @@ pub(super) fn wait_any() -> Result<(i32, i32), Errno> {
 #[expect(unsafe_code, reason = "passes a buffer")]
 pub(super) fn write(fd: RawFd, bytes: &[u8]) -> Result<usize, Errno> {
     // SAFETY: the buffer is ours and has that length.
-    unsafe { call(libc::SYS_write, [int(fd), bytes.as_ptr().addr(), bytes.len(), 0, 0]) }
+    unsafe {
+        call(
+            libc::SYS_write,
+            [int(fd), bytes.as_ptr().addr(), bytes.len(), 0, 0],
+        )
+    }
 }

@@ -76,6 +76,7 @@ impl Tree {
         }
         if let Some(group) = &self.group {
             group.kill();
+            group.settle();
         }
         let ended = self.report().map_or(Ended::Killed, how);
         let beyond_memory = self.group.as_ref().is_some_and(Group::ran_out_of_memory);
@@ -91,7 +92,10 @@ impl Tree {
             tv_sec: 1,
             tv_nsec: 0,
         };
-        let _ = poll(&mut [PollFd::new(&self.pidfd, PollFlags::IN)], Some(&second));
+        let _ = poll(
+            &mut [PollFd::new(&self.pidfd, PollFlags::IN)],
+            Some(&second),
+        );
     }
 
     fn tell(&self, wish: u8) -> io::Result<()> {

@@ -86,9 +86,15 @@ fn refused(names: &[&str]) {
 
 #[track_caller]
 fn outcomes(report: &Report, names: &[&str], expected: bool) {
-    let unexpected: BTreeSet<_> =
-        names.iter().filter(|name| report.attacks.get(**name) != Some(&expected)).collect();
-    assert!(unexpected.is_empty(), "not {expected}: {unexpected:?} in {:#?}", report.refusals);
+    let unexpected: BTreeSet<_> = names
+        .iter()
+        .filter(|name| report.attacks.get(**name) != Some(&expected))
+        .collect();
+    assert!(
+        unexpected.is_empty(),
+        "not {expected}: {unexpected:?} in {:#?}",
+        report.refusals
+    );
 }
 
 #[test]

@@ -6,7 +6,10 @@ use super::scene::{NOBODY, Scene, ordinary, users};
 #[track_caller]
 fn bomb(user: u32, options: &[&str], kind: &str, most: &str) -> (Option<u64>, String) {
     let report = Scene::new(user).run(options, &["bomb", kind, most]);
-    let got = report.said.get("got").map(|lines| lines[0].parse().unwrap());
+    let got = report
+        .said
+        .get("got")
+        .map(|lines| lines[0].parse().unwrap());
     (got, report.word("ended").to_owned())
 }
 
@@ -34,7 +37,11 @@ fn s_b8_an_administrator_is_told_that_processes_have_no_limit() {
     for user in users() {
         let report = Scene::new(user).run(&["processes=16"], &["bomb", "processes", "100"]);
         let unlimited = report.word("got") == "100";
-        assert_eq!(report.missing.contains("ProcessCount"), unlimited, "{report:#?}");
+        assert_eq!(
+            report.missing.contains("ProcessCount"),
+            unlimited,
+            "{report:#?}"
+        );
     }
 }
 

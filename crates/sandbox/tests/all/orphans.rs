@@ -40,7 +40,10 @@ fn s_b6_a_killed_host_leaves_no_process() {
         for options in HELD {
             let scene = Scene::new(user);
             let (mut host, mark) = hidden(&scene, options, "stay");
-            assert!(processes_with(&mark).len() >= 3, "the program, its hidden process and its host");
+            assert!(
+                processes_with(&mark).len() >= 3,
+                "the program, its hidden process and its host"
+            );
             host.child.kill().unwrap();
             host.child.wait().unwrap();
             assert!(none_left(&mark), "{options:?}");
@@ -66,5 +69,11 @@ fn s_b6_control_a_plain_program_leaves_its_hidden_process() {
 }
 
 fn kill(pid: &str) {
-    assert!(Command::new("kill").args(["-9", pid]).status().unwrap().success());
+    assert!(
+        Command::new("kill")
+            .args(["-9", pid])
+            .status()
+            .unwrap()
+            .success()
+    );
 }

@@ -40,8 +40,23 @@ impl Scene {
         for name in ["victims", "plugin", "scratch"] {
             fs::create_dir(scene.path().join(name)).unwrap();
         }
-        let files = ["secret.txt", ".mcp.json", "MEMORY.md", ".bashrc", "plugin/plugin.toml"];
-        let victims = ["write", "truncate", "rename_over", "unlink", "symlink_over", "chmod", "utime", "chown"];
+        let files = [
+            "secret.txt",
+            ".mcp.json",
+            "MEMORY.md",
+            ".bashrc",
+            "plugin/plugin.toml",
+        ];
+        let victims = [
+            "write",
+            "truncate",
+            "rename_over",
+            "unlink",
+            "symlink_over",
+            "chmod",
+            "utime",
+            "chown",
+        ];
         let victims = victims.map(|attack| format!("victims/{attack}_victim"));
         for name in files.into_iter().chain(victims.iter().map(String::as_str)) {
             fs::copy("/proc/self/comm", scene.path().join(name)).unwrap();
@@ -60,7 +75,11 @@ impl Scene {
         if rustix::process::geteuid().is_root() {
             chown(path, Some(self.user), Some(self.user)).unwrap();
         }
-        let mode = if path.is_dir() || path.ends_with("code") { 0o755 } else { 0o600 };
+        let mode = if path.is_dir() || path.ends_with("code") {
+            0o755
+        } else {
+            0o600
+        };
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
         if path.is_dir() {
             for entry in fs::read_dir(path).unwrap() {
@@ -72,9 +91,15 @@ impl Scene {
     /// Starts a host. Options are `name=value`; what follows is for the program.
     pub(crate) fn start(&self, options: &[&str], program: &[&str]) -> Host {
         let mut command = Command::new(self.path().join("plugin/code"));
-        command.arg("host").arg(format!("folder={}", self.path().display()));
+        command
+            .arg("host")
+            .arg(format!("folder={}", self.path().display()));
         command.args(options).arg("--").args(program);
-        command.envs([("API_KEY", "k-123"), ("LD_LIBRARY_PATH", "/nowhere"), ("PYTHONSTARTUP", "/x")]);
+        command.envs([
+            ("API_KEY", "k-123"),
+            ("LD_LIBRARY_PATH", "/nowhere"),
+            ("PYTHONSTARTUP", "/x"),
+        ]);
         command.stdout(Stdio::piped()).stdin(Stdio::null());
         if rustix::process::geteuid().is_root() {
             command.uid(self.user).gid(self.user);
@@ -163,7 +188,9 @@ impl Report {
     /// The names of the attacks that succeeded.
     pub(crate) fn succeeded(&self) -> BTreeSet<&str> {
         let all = self.attacks.iter();
-        all.filter(|(_, succeeded)| **succeeded).map(|(name, _)| name.as_str()).collect()
+        all.filter(|(_, succeeded)| **succeeded)
+            .map(|(name, _)| name.as_str())
+            .collect()
     }
 }
 
@@ -173,14 +200,21 @@ pub(crate) fn processes_with(text: &str) -> Vec<u32> {
     let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let holds = |id: &u32| {
         let arguments = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
-        arguments.windows(text.len()).any(|part| part == text.as_bytes())
+        arguments
+            .windows(text.len())
+            .any(|part| part == text.as_bytes())
     };
     ids.filter(holds).collect()
 }
 
 /// Waits, ten milliseconds at a time, until it is so; gives up after ten seconds.
 pub(crate) fn eventually(mut is_so: impl FnMut() -> bool) -> bool {
-    (0..1000).any(|_| is_so() || { pause(10); false })
+    (0..1000).any(|_| {
+        is_so() || {
+            pause(10);
+            false
+        }
+    })
 }
 
 /// Lets milliseconds pass.

@@ -13,17 +13,19 @@ const RACES: usize = 1000;
 /// (`false`) and back.
 fn while_swapping(mut race: impl FnMut(&Path)) {
     let folder = tempfile::tempdir().unwrap();
-    let (path, stop) = (folder.path().join("program"), AtomicBool::new(false));
-    fs::copy("/bin/true", &path).unwrap();
+    let [path, good, bad, next] = ["program", "good", "bad", "next"].map(|n| folder.path().join(n));
+    let stop = AtomicBool::new(false);
+    fs::copy("/bin/true", &good).unwrap();
+    fs::copy("/bin/false", &bad).unwrap();
+    fs::hard_link(&good, &path).unwrap();
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            for from in ["/bin/false", "/bin/true"].iter().cycle() {
+            for from in [&bad, &good].into_iter().cycle() {
                 if stop.load(Ordering::Relaxed) {
                     return;
                 }
-                let next = folder.path().join("next");
-                fs::copy(from, &next).unwrap();
-                fs::rename(next, &path).unwrap();
+                fs::hard_link(from, &next).unwrap();
+                fs::rename(&next, &path).unwrap();
             }
         });
         (0..RACES).for_each(|_| race(&path));
@@ -66,10 +68,13 @@ fn s_d6_control_a_swap_between_hash_and_start_runs_other_bytes_at_a_path() {
 fn s_d6_sealed_bytes_cannot_be_changed_through_what_the_program_has_open() {
     let program = Program::sealed("/bin/sh").unwrap();
     let line = "echo spoiled > /proc/self/exe || exit 7";
-    let mut confined =
-        Jail::new().spawn(&program.clone().args(["-c", line]), Handover::new()).unwrap();
+    let mut confined = Jail::new()
+        .spawn(&program.clone().args(["-c", line]), Handover::new())
+        .unwrap();
     assert_ne!(confined.wait().unwrap(), Ended::Exited(0));
-    let mut again = Jail::new().spawn(&program.args(["-c", "exit 5"]), Handover::new()).unwrap();
+    let mut again = Jail::new()
+        .spawn(&program.args(["-c", "exit 5"]), Handover::new())
+        .unwrap();
     assert_eq!(again.wait().unwrap(), Ended::Exited(5));
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 
-use keyway_sandbox::{Ended, Environment, Handover, Jail, Probe, Program};
+use keyway_sandbox::{Ended, Environment, Handover, Jail, Mechanism, Missing, Probe, Program};
 
 use super::scene::{eventually, pause};
 
@@ -25,6 +25,8 @@ fn an_end_is_told_apart() {
             ("exit 9", Ended::Exited(9)),
             ("kill -SEGV $$", Ended::Signalled(11)),
             ("kill -KILL $$", Ended::Signalled(9)),
+            // The host ignores this one, as every Rust program does; its children do not.
+            ("kill -PIPE $$", Ended::Signalled(13)),
         ] {
             let mut confined = jail.spawn(&sh(line), Handover::new()).unwrap();
             assert_eq!(confined.wait().unwrap(), expected, "{line}");
@@ -38,14 +40,21 @@ fn an_end_is_told_apart() {
 #[test]
 fn a_running_program_can_be_asked_to_end_and_be_killed() {
     for jail in jails() {
-        let mut asked = jail.spawn(&sh("trap 'exit 3' TERM; echo; while :; do sleep 0.05; done"), Handover::new()).unwrap();
+        let mut asked = jail
+            .spawn(
+                &sh("trap 'exit 3' TERM; echo; while :; do sleep 0.05; done"),
+                Handover::new(),
+            )
+            .unwrap();
         let out = fs::File::from(asked.take_stdout().unwrap());
         BufReader::new(out).read_line(&mut String::new()).unwrap();
         assert_eq!(asked.try_wait().unwrap(), None);
         asked.terminate().unwrap();
         assert_eq!(asked.wait().unwrap(), Ended::Exited(3));
 
-        let mut killed = jail.spawn(&Program::at("/bin/sleep").arg("1000"), Handover::new()).unwrap();
+        let mut killed = jail
+            .spawn(&Program::at("/bin/sleep").arg("1000"), Handover::new())
+            .unwrap();
         killed.kill().unwrap();
         assert_eq!(killed.wait().unwrap(), Ended::Killed);
     }
@@ -55,7 +64,9 @@ fn a_running_program_can_be_asked_to_end_and_be_killed() {
 fn a_dropped_program_is_gone() {
     for jail in jails() {
         let mark = format!("1000.{}", std::process::id());
-        let confined = jail.spawn(&Program::at("/bin/sleep").arg(&mark), Handover::new()).unwrap();
+        let confined = jail
+            .spawn(&Program::at("/bin/sleep").arg(&mark), Handover::new())
+            .unwrap();
         assert!(eventually(|| super::scene::processes_with(&mark).len() == 1));
         drop(confined);
         assert!(eventually(|| super::scene::processes_with(&mark).is_empty()));
@@ -75,11 +86,19 @@ fn s_c5_the_reaper_keeps_nothing_of_the_hosts_memory() {
     // Made at run time, so that it is in no file that is mapped.
     let secret: Vec<u8> = (0..64_u8).map(|n| n.wrapping_mul(37) ^ 0x5a).collect();
     let kept = vec![secret.clone(); 64];
-    assert!(holds(std::process::id(), &secret), "the control: the host holds it");
+    assert!(
+        holds(std::process::id(), &secret),
+        "the control: the host holds it"
+    );
     for jail in jails() {
-        let sleeping = jail.spawn(&Program::at("/bin/sleep").arg("1000"), Handover::new()).unwrap();
+        let sleeping = jail
+            .spawn(&Program::at("/bin/sleep").arg("1000"), Handover::new())
+            .unwrap();
         let forgotten = eventually(|| !holds(sleeping.pid(), &secret));
-        assert!(forgotten || !can_look(), "the reaper holds the host's secret");
+        assert!(
+            forgotten || !can_look(),
+            "the reaper holds the host's secret"
+        );
     }
     assert_eq!(kept.len(), 64);
 }
@@ -96,14 +115,72 @@ fn holds(pid: u32, bytes: &[u8]) -> bool {
         return true;
     };
     let memory = fs::File::open(format!("/proc/{pid}/mem")).unwrap();
-    maps.lines().filter(|line| line.contains(" rw")).any(|line| {
-        let (range, _) = line.split_once(' ').unwrap();
-        let (from, to) = range.split_once('-').unwrap();
-        let [from, to] = [from, to].map(|end| u64::from_str_radix(end, 16).unwrap());
-        let mut part = vec![0; usize::try_from(to - from).unwrap()];
-        memory.read_exact_at(&mut part, from).is_ok()
-            && part.windows(bytes.len()).any(|window| window == bytes)
-    })
+    maps.lines()
+        .filter(|line| line.contains(" rw"))
+        .any(|line| {
+            let (range, _) = line.split_once(' ').unwrap();
+            let (from, to) = range.split_once('-').unwrap();
+            let [from, to] = [from, to].map(|end| u64::from_str_radix(end, 16).unwrap());
+            let mut part = vec![0; usize::try_from(to - from).unwrap()];
+            memory.read_exact_at(&mut part, from).is_ok()
+                && part.windows(bytes.len()).any(|window| window == bytes)
+        })
+}
+
+#[test]
+fn a_control_group_holds_the_program_and_goes_with_it() {
+    let Some(parent) = delegated() else {
+        return; // No group of version 2 is delegated to the user of this run.
+    };
+    for jail in jails() {
+        let jail = jail.cgroup(&parent);
+        let groups = || {
+            let all = fs::read_dir(&parent)
+                .unwrap()
+                .flatten()
+                .map(|entry| entry.path());
+            let ours = format!("keyway-{}-", std::process::id());
+            all.filter(|path| {
+                path.file_name()
+                    .unwrap()
+                    .to_str()
+                    .unwrap()
+                    .starts_with(&ours)
+            })
+            .map(|path| fs::read_to_string(path.join("cgroup.procs")).unwrap())
+            .collect::<Vec<_>>()
+        };
+        let mut confined = jail
+            .spawn(&Program::at("/bin/sleep").arg("1000"), Handover::new())
+            .unwrap();
+        assert_eq!(
+            groups()
+                .iter()
+                .map(|ids| ids.lines().count())
+                .collect::<Vec<_>>(),
+            [2]
+        );
+        assert!(confined.reached().mechanisms().contains(&Mechanism::Cgroup));
+        assert!(!confined.reached().lacks(Missing::ProcessTree));
+        confined.kill().unwrap();
+        assert_eq!(confined.wait().unwrap(), Ended::Killed);
+        drop(confined);
+        assert!(groups().is_empty());
+    }
+}
+
+/// A group of version 2 that this user may make groups in.
+fn delegated() -> Option<std::path::PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+    let mounted = mounts
+        .lines()
+        .find(|line| line.contains(" cgroup2 "))?
+        .split(' ')
+        .nth(1)?;
+    let path = std::path::Path::new(mounted).join(format!("probe-{}", std::process::id()));
+    fs::create_dir(&path).ok()?;
+    fs::remove_dir(&path).ok()?;
+    Some(mounted.into())
 }
 
 #[test]
@@ -112,17 +189,35 @@ fn a_start_that_fails_says_at_what() {
     let spawn = |jail: Jail, program: Program| jail.spawn(&program, Handover::new()).unwrap_err();
     let error = spawn(Jail::new(), Program::at("/usr/bin/no-such-program"));
     assert_eq!(error.code(), "SANDBOX_STEP");
-    assert!(error.to_string().starts_with("the confined child failed at executing the program: No such file"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .starts_with("the confined child failed at executing the program: No such file"),
+        "{error}"
+    );
     let error = spawn(Jail::new().read("/no/such/path"), Program::at("/bin/true"));
     assert_eq!(error.code(), "SANDBOX_PATH");
-    let error = spawn(Jail::new().working_dir("/no/such/path"), Program::at("/bin/true"));
-    assert!(error.to_string().contains("entering its working folder"), "{error}");
+    let error = spawn(
+        Jail::new().working_dir("/no/such/path"),
+        Program::at("/bin/true"),
+    );
+    assert!(
+        error.to_string().contains("entering its working folder"),
+        "{error}"
+    );
     let error = spawn(Jail::new(), Program::at("/bin/true").arg("a\0b"));
     assert_eq!(error.code(), "SANDBOX_NUL");
-    let error = spawn(Jail::new().cgroup(nothing.path().join("x")), Program::at("/bin/true"));
+    let error = spawn(
+        Jail::new().cgroup(nothing.path().join("x")),
+        Program::at("/bin/true"),
+    );
     assert_eq!(error.code(), "SANDBOX_CGROUP");
-    let many = (0..33).fold(Handover::new(), |all, _| all.fd(fs::File::open("/dev/null").unwrap()));
-    let error = Jail::new().spawn(&Program::at("/bin/true"), many).unwrap_err();
+    let many = (0..33).fold(Handover::new(), |all, _| {
+        all.fd(fs::File::open("/dev/null").unwrap())
+    });
+    let error = Jail::new()
+        .spawn(&Program::at("/bin/true"), many)
+        .unwrap_err();
     assert_eq!(error.code(), "SANDBOX_TOO_MANY_DESCRIPTORS");
 }
 
@@ -148,9 +243,16 @@ fn s_c6_names_of_loaders_and_interpreters_are_never_handed_on() {
         ("1A", "ENVIRONMENT_MALFORMED"),
         ("", "ENVIRONMENT_MALFORMED"),
     ] {
-        assert_eq!(Environment::new().with(name, "x").unwrap_err().code(), code, "{name}");
+        assert_eq!(
+            Environment::new().with(name, "x").unwrap_err().code(),
+            code,
+            "{name}"
+        );
     }
-    assert_eq!(Environment::new().with("A", "a\0b").unwrap_err().code(), "ENVIRONMENT_MALFORMED");
+    assert_eq!(
+        Environment::new().with("A", "a\0b").unwrap_err().code(),
+        "ENVIRONMENT_MALFORMED"
+    );
     let fine = Environment::new().with("API_KEY", "k-123").unwrap();
     assert_eq!(format!("{fine:?}"), r#"{"API_KEY"}"#);
 }

@@ -32,7 +32,9 @@ fn descriptors(most: u64) -> u64 {
 fn disk(most: u64) -> u64 {
     let mut file = File::create("bomb").unwrap();
     let megabyte = vec![7; 1 << 20];
-    let got = (0..most).take_while(|_| file.write_all(&megabyte).is_ok()).count() as u64;
+    let got = (0..most)
+        .take_while(|_| file.write_all(&megabyte).is_ok())
+        .count() as u64;
     let _ = fs::remove_file("bomb");
     got
 }
@@ -44,7 +46,14 @@ fn memory(most: u64, sharing: i32) -> u64 {
         // SAFETY: new memory, used by nobody.
         let at = unsafe {
             let rights = libc::PROT_READ | libc::PROT_WRITE;
-            libc::mmap(std::ptr::null_mut(), 1 << 20, rights, sharing | libc::MAP_ANONYMOUS, -1, 0)
+            libc::mmap(
+                std::ptr::null_mut(),
+                1 << 20,
+                rights,
+                sharing | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            )
         };
         if at == libc::MAP_FAILED {
             break;

@@ -13,9 +13,14 @@ use crate::surroundings::in_child;
 
 pub(crate) const ATTACKS: &[(&str, Attack)] = &[
     ("read_secret", |scene, _| read(&scene.secret())),
-    ("read_through_dots", |scene, _| read(&scene.scratch("../secret.txt"))),
+    ("read_through_dots", |scene, _| {
+        read(&scene.scratch("../secret.txt"))
+    }),
     ("read_through_proc_root", |scene, _| {
-        read(Path::new(&format!("/proc/self/root{}", scene.secret().display())))
+        read(Path::new(&format!(
+            "/proc/self/root{}",
+            scene.secret().display()
+        )))
     }),
     ("read_through_symlink", |scene, name| {
         symlink(scene.secret(), scene.scratch(name))?;
@@ -27,10 +32,10 @@ pub(crate) const ATTACKS: &[(&str, Attack)] = &[
     }),
     ("read_system_users", |_, _| read(Path::new("/etc/passwd"))),
     ("list_root", |_, _| fs::read_dir("/").map(drop)),
-    ("list_parent_of_scratch", |scene, _| fs::read_dir(&scene.folder).map(drop)),
-    ("write_victim", |scene, name| {
-        fs_write(&scene.victim(name))
+    ("list_parent_of_scratch", |scene, _| {
+        fs::read_dir(&scene.folder).map(drop)
     }),
+    ("write_victim", |scene, name| fs_write(&scene.victim(name))),
     ("truncate_victim", |scene, name| {
         let path = c_path(&scene.victim(name));
         // SAFETY: the path ends with NUL.
@@ -40,7 +45,9 @@ pub(crate) const ATTACKS: &[(&str, Attack)] = &[
         fs_write(&scene.scratch(name))?;
         fs::rename(scene.scratch(name), scene.victim(name))
     }),
-    ("unlink_victim", |scene, name| fs::remove_file(scene.victim(name))),
+    ("unlink_victim", |scene, name| {
+        fs::remove_file(scene.victim(name))
+    }),
     ("symlink_over_victim", |scene, name| {
         symlink("/etc/hostname", scene.scratch(name))?;
         fs::rename(scene.scratch(name), scene.victim(name))
@@ -48,9 +55,14 @@ pub(crate) const ATTACKS: &[(&str, Attack)] = &[
     ("make_file_beside", |scene, name| {
         fs_write(&scene.folder.join(name))
     }),
-    ("make_folder_beside", |scene, name| fs::create_dir(scene.folder.join(name))),
+    ("make_folder_beside", |scene, name| {
+        fs::create_dir(scene.folder.join(name))
+    }),
     ("bind_over_victims", |scene, _| {
-        let (from, to) = (c_path(&scene.scratch("")), c_path(&scene.folder.join("victims")));
+        let (from, to) = (
+            c_path(&scene.scratch("")),
+            c_path(&scene.folder.join("victims")),
+        );
         let nothing = std::ptr::null();
         in_child(|| {
             // SAFETY: the paths end with NUL; a bind takes neither type nor data.
@@ -81,17 +93,29 @@ pub(crate) const ATTACKS: &[(&str, Attack)] = &[
         let watched = unsafe { libc::inotify_add_watch(libc::inotify_init1(0), path.as_ptr(), 2) };
         checked(watched.into()).map(drop)
     }),
-    ("write_agent_config", |scene, _| fs_write(&scene.folder.join(".mcp.json"))),
-    ("write_agent_memory", |scene, _| fs_write(&scene.folder.join("MEMORY.md"))),
-    ("write_shell_startup", |scene, _| fs_write(&scene.folder.join(".bashrc"))),
-    ("write_own_manifest", |scene, _| fs_write(&scene.folder.join("plugin/plugin.toml"))),
+    ("write_agent_config", |scene, _| {
+        fs_write(&scene.folder.join(".mcp.json"))
+    }),
+    ("write_agent_memory", |scene, _| {
+        fs_write(&scene.folder.join("MEMORY.md"))
+    }),
+    ("write_shell_startup", |scene, _| {
+        fs_write(&scene.folder.join(".bashrc"))
+    }),
+    ("write_own_manifest", |scene, _| {
+        fs_write(&scene.folder.join("plugin/plugin.toml"))
+    }),
     ("replace_own_binary", |scene, name| {
         fs_write(&scene.scratch(name))?;
         fs::rename(scene.scratch(name), scene.folder.join("plugin/code"))
     }),
     ("run_what_it_wrote", |scene, name| {
         let path = scene.scratch(name);
-        let mut file = OpenOptions::new().write(true).create(true).mode(0o755).open(&path)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o755)
+            .open(&path)?;
         io::copy(&mut fs::File::open("/bin/true")?, &mut file)?;
         drop(file);
         Command::new(&path).status().map(drop)
@@ -100,7 +124,10 @@ pub(crate) const ATTACKS: &[(&str, Attack)] = &[
         // SAFETY: the name ends with NUL.
         let fd = checked(unsafe { libc::memfd_create(c"x".as_ptr(), 0) }.into())?;
         let path = format!("/proc/self/fd/{fd}");
-        io::copy(&mut fs::File::open("/bin/true")?, &mut OpenOptions::new().write(true).open(&path)?)?;
+        io::copy(
+            &mut fs::File::open("/bin/true")?,
+            &mut OpenOptions::new().write(true).open(&path)?,
+        )?;
         Command::new(&path).status().map(drop)
     }),
 ];
@@ -116,7 +143,11 @@ fn read(path: &Path) -> io::Result<()> {
 
 /// Overwrites a file, or makes it.
 fn fs_write(path: &Path) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)?;
     file.write_all(b"spoiled")
 }
 

@@ -38,8 +38,13 @@ pub(crate) fn run(arguments: &[String]) {
 }
 
 fn parse(arguments: &[String]) -> Order {
-    let split = arguments.iter().position(|argument| argument == "--").unwrap();
-    let options = arguments[..split].iter().map(|option| option.split_once('=').unwrap());
+    let split = arguments
+        .iter()
+        .position(|argument| argument == "--")
+        .unwrap();
+    let options = arguments[..split]
+        .iter()
+        .map(|option| option.split_once('=').unwrap());
     let mut order = Order {
         folder: PathBuf::new(),
         jail: Jail::new(),
@@ -59,7 +64,11 @@ fn parse(arguments: &[String]) -> Order {
             "file-bytes" => limits = limits.with_file_bytes(value.parse().ok()),
             "memory" => limits = limits.with_memory(value.parse().ok()),
             "processes" => limits = limits.with_processes(value.parse().ok()),
-            "run-as" => order.jail = order.jail.run_as(value.parse().unwrap(), value.parse().unwrap()),
+            "run-as" => {
+                order.jail = order
+                    .jail
+                    .run_as(value.parse().unwrap(), value.parse().unwrap())
+            }
             "cgroup" => order.jail = order.jail.cgroup(value),
             other => println!("unknown option {other}"),
         }
@@ -119,7 +128,9 @@ fn lose(folder: &Path) -> Kept {
 
 fn plain(order: &Order) {
     let mut command = Command::new(order.folder.join("plugin/code"));
-    command.args(&order.arguments).current_dir(order.folder.join("scratch"));
+    command
+        .args(&order.arguments)
+        .current_dir(order.folder.join("scratch"));
     let mut child = command.stdin(Stdio::null()).spawn().unwrap();
     println!("pid {}", child.id());
     println!("ended {:?}", child.wait().unwrap());

@@ -3,7 +3,10 @@
 //! `attack` tries attacks and prints for each whether it succeeded. `host` is a small host with
 //! something to lose, which runs the same program confined or not.
 #![expect(unsafe_code, reason = "attacks are system calls")]
-#![expect(clippy::unwrap_used, reason = "a test's program may fall over; its test will say so")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test's program may fall over; its test will say so"
+)]
 #![expect(clippy::print_stdout, reason = "it reports to its test")]
 
 #[cfg(target_os = "linux")]

@@ -17,15 +17,20 @@ pub(crate) const ATTACKS: &[(&str, Attack)] = &[
     }),
     ("send_udp4", |scene, _| send("127.0.0.1", scene)),
     ("send_udp6", |scene, _| send("::1", scene)),
-    ("open_netlink", |_, _| socket(libc::AF_NETLINK, libc::SOCK_RAW)),
+    ("open_netlink", |_, _| {
+        socket(libc::AF_NETLINK, libc::SOCK_RAW)
+    }),
     ("connect_abstract", |scene, _| {
         let name = format!("keyway-hostile-{}", scene.host);
         UnixStream::connect_addr(&UnixAddr::from_abstract_name(name)?).map(drop)
     }),
-    ("connect_path", |scene, _| UnixStream::connect(scene.folder.join("host.sock")).map(drop)),
+    ("connect_path", |scene, _| {
+        UnixStream::connect(scene.folder.join("host.sock")).map(drop)
+    }),
     ("send_from_pair", |scene, _| {
         let (one, _other) = UnixDatagram::pair()?;
-        one.send_to(b"hello", scene.folder.join("host.dgram")).map(drop)
+        one.send_to(b"hello", scene.folder.join("host.dgram"))
+            .map(drop)
     }),
 ];
 
@@ -38,8 +43,14 @@ fn connect(host: &str, scene: &Scene) -> io::Result<()> {
 }
 
 fn send(host: &str, scene: &Scene) -> io::Result<()> {
-    let any = if host.contains(':') { "[::]:0" } else { "0.0.0.0:0" };
-    UdpSocket::bind(any)?.send_to(b"hello", address(host, scene)).map(drop)
+    let any = if host.contains(':') {
+        "[::]:0"
+    } else {
+        "0.0.0.0:0"
+    };
+    UdpSocket::bind(any)?
+        .send_to(b"hello", address(host, scene))
+        .map(drop)
 }
 
 fn socket(family: i32, kind: i32) -> io::Result<()> {

@@ -19,7 +19,9 @@ pub(crate) const ATTACKS: &[(&str, Attack)] = &[
         let own = iovec(&mut byte);
         let theirs = iovec(&mut byte);
         // SAFETY: one byte of ours; the address in the host is for the kernel to check.
-        let copied = unsafe { libc::process_vm_readv(scene.host, &raw const own, 1, &raw const theirs, 1, 0) };
+        let copied = unsafe {
+            libc::process_vm_readv(scene.host, &raw const own, 1, &raw const theirs, 1, 0)
+        };
         match checked(copied as libc::c_long) {
             // That the address is not the host's was seen only after the permission was.
             Err(error) if error.raw_os_error() == Some(libc::EFAULT) => Ok(()),
@@ -127,8 +129,10 @@ pub(crate) fn show() {
     // SAFETY: numbers only.
     unsafe {
         println!("user {} group {}", libc::geteuid(), libc::getegid());
-        println!("privileges {}", libc::prctl(libc::PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
+        println!(
+            "privileges {}",
+            libc::prctl(libc::PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)
+        );
         println!("mode {:o}", libc::umask(0));
-        println!("signals {}", i32::from(libc::signal(libc::SIGPIPE, libc::SIG_DFL) == libc::SIG_IGN));
     }
 }
