@@ -21,6 +21,7 @@ mod slots;
 mod state_layout;
 mod supervision;
 mod teardown_first;
+mod telemetry;
 mod tools_calling_tools;
 mod updates;
 

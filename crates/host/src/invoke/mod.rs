@@ -8,6 +8,7 @@ mod error;
 mod record;
 mod resolve;
 mod run;
+mod telemetry;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -50,7 +51,9 @@ enum Passed {
 pub(crate) async fn invoke(engine: &Engine, mut call: Call<'_>) -> Result<Outcome, CallError> {
     let number = engine.next_number();
     let mut recorder = Recorder::begin(engine, number, &call);
-    let result = steps(engine, &mut call, number, &mut recorder).await;
+    let span = telemetry::CallSpan::open(&call, number);
+    let steps = steps(engine, &mut call, number, &mut recorder);
+    let result = span.around(steps).await;
     recorder.finish(&result);
     result
 }

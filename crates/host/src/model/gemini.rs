@@ -47,22 +47,28 @@ impl Projection<'_> {
         };
         let mut members = members.clone();
         merge_all_of(&mut members);
-        close_bounds(&mut members);
-        let had_one_of = members.contains_key("oneOf");
+        let mut branches = Some(if members.contains_key("oneOf") {
+            "oneOf"
+        } else {
+            "anyOf"
+        });
         if !one_of_to_any_of(&mut members) && !members.contains_key("oneOf") {
             self.losses.push(Loss::OneOf { at: at.to_owned() });
         }
-        let branches = if had_one_of { "oneOf" } else { "anyOf" };
-        let mut members = self.known(members, at, branches);
         const_to_enum(&mut members);
         infer_types(&mut members);
-        split_types(&mut members);
+        if !members.contains_key("anyOf") {
+            // Branches made here stand nowhere in the tool's own schema.
+            branches = None;
+            split_types(&mut members);
+        }
+        close_bounds(&mut members);
         self.settle_values(&mut members, at);
-        Value::Object(members)
+        Value::Object(self.known(members, at, branches))
     }
 
     /// Keeps what is known, and projects what stands inside.
-    fn known(&mut self, mut members: Members, at: &str, branches: &str) -> Members {
+    fn known(&mut self, mut members: Members, at: &str, branches: Option<&str>) -> Members {
         let mut kept = Map::new();
         let mut told = Vec::new();
         let has_reference = members.contains_key("$ref");
@@ -72,12 +78,12 @@ impl Projection<'_> {
             // Beside a reference nothing else may stand.
             let is_taken = is_known && (!has_reference || keyword.starts_with('$'));
             if is_taken {
-                let step = if keyword == "anyOf" {
-                    branches
-                } else {
-                    &keyword
+                let at = match (&keyword[..], branches) {
+                    ("anyOf", None) => at.to_owned(),
+                    ("anyOf", Some(step)) => join(at, &[step]),
+                    (keyword, _) => join(at, &[keyword]),
                 };
-                let value = self.inside(&keyword, &value, &join(at, &[step]));
+                let value = self.inside((&keyword, branches.is_none()), &value, &at);
                 kept.insert(keyword, value);
             } else if is_silent(&keyword) {
                 told.push((keyword, value));
@@ -87,14 +93,17 @@ impl Projection<'_> {
             }
         }
         if !has_reference {
-            tell(&mut kept, told);
+            tell(&mut kept, &told);
         }
         kept
     }
 
-    fn inside(&mut self, keyword: &str, value: &Value, at: &str) -> Value {
+    fn inside(&mut self, (keyword, is_split): (&str, bool), value: &Value, at: &str) -> Value {
         match (keyword, value) {
             ("additionalProperties" | "items", value) => self.schema(value, at),
+            ("anyOf", Value::Array(list)) if is_split => {
+                list.iter().map(|value| self.schema(value, at)).collect()
+            }
             ("anyOf" | "prefixItems", Value::Array(list)) => {
                 let each = list.iter().enumerate();
                 each.map(|(i, value)| self.schema(value, &join(at, &[&i.to_string()])))
@@ -113,13 +122,6 @@ impl Projection<'_> {
 
     /// Keeps `enum` where it holds text or numbers; a type may say the same.
     fn settle_values(&mut self, members: &mut Members, at: &str) {
-        self.settle_own_values(members, at);
-        for branch in branches_of(members) {
-            self.settle_own_values(branch, at);
-        }
-    }
-
-    fn settle_own_values(&mut self, members: &mut Members, at: &str) {
         let Some(Value::Array(values)) = members.get("enum") else {
             return;
         };
@@ -133,7 +135,7 @@ impl Projection<'_> {
             && !is_full
         {
             self.lose(at, "enum");
-            tell(members, vec![("enum".to_owned(), values)]);
+            tell(members, &[("enum".to_owned(), values)]);
         }
     }
 
@@ -150,12 +152,4 @@ impl Projection<'_> {
 
 fn is_silent(keyword: &str) -> bool {
     DESCRIBING.contains(&keyword) || matches!(keyword, "description" | "title")
-}
-
-fn branches_of(members: &mut Members) -> impl Iterator<Item = &mut Members> {
-    let branches = members.get_mut("anyOf").and_then(Value::as_array_mut);
-    branches
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_object_mut)
 }

@@ -173,7 +173,8 @@ pub enum LeftOutReason {
     /// The name was given twice; the first stays.
     #[error("the tool is listed twice")]
     Duplicate,
-    /// The input schema is not one of JSON Schema 2020-12; an API would refuse the whole request.
+    /// The input schema is not one of JSON Schema 2020-12, or beyond the host's own limits of
+    /// schemas; an API would refuse the whole request.
     #[error("the input schema is none: {problem}")]
     NotASchema {
         /// What is wrong with it.

@@ -322,8 +322,8 @@ fn take_texts(members: &mut Members) -> Members {
         let value = members.remove(*keyword)?;
         Some(((*keyword).to_owned(), value))
     });
-    let taken = taken.collect();
-    tell(&mut kept, taken);
+    let taken: Vec<(String, Value)> = taken.collect();
+    tell(&mut kept, &taken);
     kept
 }
 
@@ -358,16 +358,16 @@ fn drop_implied_type(members: &mut Members, branches: &[Value]) -> bool {
 
 /// Writes an optional property as one that may be `null`. Its texts stay outside.
 fn or_null(mut property: Members) -> Members {
-    let null = json!({"type": "null"});
+    let nothing = json!({"type": "null"});
     if let Some(Value::Array(branches)) = property.get_mut("anyOf") {
-        branches.push(null);
+        branches.push(nothing);
         return property;
     }
     let mut outside = Map::new();
     for text in TEXTS {
         outside.extend(property.remove(text).map(|value| (text.to_owned(), value)));
     }
-    outside.insert("anyOf".to_owned(), json!([property, null]));
+    outside.insert("anyOf".to_owned(), json!([property, nothing]));
     outside
 }
 

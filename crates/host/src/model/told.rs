@@ -8,7 +8,7 @@ use super::rules::Members;
 const SHOWN_MAX: usize = 400;
 
 /// Appends keywords and their values to a schema's description: `(pattern: "^a", default: 3)`.
-pub(super) fn tell(schema: &mut Members, keywords: Vec<(String, Value)>) {
+pub(super) fn tell(schema: &mut Members, keywords: &[(String, Value)]) {
     let shown: Vec<String> = keywords.iter().filter_map(shown).collect();
     if shown.is_empty() {
         return;

@@ -12,6 +12,8 @@ use super::nulls::Nulls;
 use super::rules::{self, for_each_schema, normalise_input, settle_property_names};
 use super::strict::{ANTHROPIC, OPENAI, strict_schema};
 use super::{ModelApi, wire};
+use crate::limits::Limits;
+use crate::schema::guard;
 
 /// Longest description that every endpoint takes, in characters.
 const DESCRIPTION_SOFT_MAX: usize = 1_024;
@@ -215,7 +217,7 @@ impl Entry<'_> {
         let json = wire::entry(
             self.api,
             (self.name, &self.descriptor.description),
-            schema,
+            &schema,
             is_strict,
         );
         let bytes = json.to_string().len();
@@ -282,11 +284,14 @@ impl Entry<'_> {
     }
 }
 
-/// Checks a schema against the schema of schemas.
+/// Checks a schema against the schema of schemas, and its patterns.
 fn check_keywords(schema: &Value) -> Result<(), LeftOutReason> {
     let verdict = jsonschema::draft202012::meta::validate(schema);
     verdict.map_err(|error| LeftOutReason::NotASchema {
         problem: format!("{error} at `{}`", error.instance_path()),
+    })?;
+    guard(schema, &Limits::default()).map_err(|error| LeftOutReason::NotASchema {
+        problem: error.to_string(),
     })
 }
 

@@ -8,7 +8,7 @@ use super::ModelApi;
 pub(super) fn entry(
     api: ModelApi,
     (name, description): (&str, &str),
-    schema: Value,
+    schema: &Value,
     is_strict: bool,
 ) -> Value {
     match api {

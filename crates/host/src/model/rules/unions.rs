@@ -21,7 +21,7 @@ const COMPARED_DEPTH: usize = 8;
 pub fn const_to_enum(schema: &mut Members) {
     if let Some(value) = schema.remove("const") {
         // Beside an enum it chooses from it; an enum without it accepts nothing, and so must this.
-        let is_listed = |list: &Vec<Value>| list.iter().any(|v| *v == value);
+        let is_listed = |list: &Vec<Value>| list.contains(&value);
         let listed = schema.get("enum").and_then(Value::as_array).map(is_listed);
         let kept = if listed == Some(false) {
             Vec::new()
