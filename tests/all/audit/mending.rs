@@ -208,6 +208,22 @@ async fn a_new_trail_beside_an_old_catalog_begins_with_all_of_it() {
 }
 
 #[tokio::test]
+async fn a_trail_that_is_shared_is_mended_too() {
+    let scene = Scene::new();
+    host(&scene).run(&install("plain-notes")).await.unwrap();
+    std::fs::remove_file(scene.path()).unwrap();
+    let shared = Arc::new(scene.open());
+    let next = Host::builder("next", "1.0.0")
+        .state_dir(scene.folder())
+        .audit(shared.clone())
+        .build()
+        .unwrap();
+    next.start().await;
+    drop((next, shared));
+    assert_eq!(scene.trail().replay().unwrap(), in_catalog(&scene));
+}
+
+#[tokio::test]
 async fn a_catalog_from_a_backup_is_what_the_trail_replays() {
     let scene = Scene::new();
     let (catalog, backup) = (
