@@ -2,46 +2,7 @@ use keyway_host::catalog::CatalogState;
 use serde_json::Value;
 
 use super::support::{Desk, disable, plugin};
-
-/// The example file of source 002.
-const EXAMPLE: &str = r#"{
-  "schemaVersion": 1,
-  "entries": {
-    "grok-llm": {
-      "manifest": {
-        "name": "grok-llm",
-        "version": "1.0.0",
-        "slot": "llm",
-        "description": "xAI Grok model provider"
-      },
-      "precedence": 2,
-      "enabled": true,
-      "slot": "llm",
-      "sourcePath": "runtime/dist/plugins/grok-llm",
-      "installedAtMs": 1707580800000,
-      "lastModifiedMs": 1707580800000
-    },
-    "sqlite-memory": {
-      "manifest": {
-        "name": "sqlite-memory",
-        "version": "1.0.0",
-        "slot": "memory",
-        "description": "SQLite-backed memory provider"
-      },
-      "precedence": 2,
-      "enabled": true,
-      "slot": "memory",
-      "sourcePath": "runtime/dist/plugins/sqlite-memory",
-      "installedAtMs": 1707580800000,
-      "lastModifiedMs": 1707580800000
-    }
-  },
-  "slotAssignments": {
-    "llm": "grok-llm",
-    "memory": "sqlite-memory"
-  },
-  "lastModifiedMs": 1707580800000
-}"#;
+use crate::support::SOURCE_002_EXAMPLE as EXAMPLE;
 
 #[test]
 fn c14_the_example_of_source_002_comes_back_byte_for_byte() {

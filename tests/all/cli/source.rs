@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::bench::{Bench, fixture};
+use crate::support::SOURCE_002_EXAMPLE as EXAMPLE;
 
 /// Returns a text with runs of blanks made one, as the source document has them.
 fn squeezed(text: &str) -> String {
@@ -238,46 +239,6 @@ fn c14_the_catalog_file_has_the_layout_of_the_source() {
     }
     assert!(entry["installedAtMs"].is_i64() && entry["lastModifiedMs"].is_i64());
 }
-
-/// The example file of source 002, as it is printed there.
-const EXAMPLE: &str = r#"{
-  "schemaVersion": 1,
-  "entries": {
-    "grok-llm": {
-      "manifest": {
-        "name": "grok-llm",
-        "version": "1.0.0",
-        "slot": "llm",
-        "description": "xAI Grok model provider"
-      },
-      "precedence": 2,
-      "enabled": true,
-      "slot": "llm",
-      "sourcePath": "runtime/dist/plugins/grok-llm",
-      "installedAtMs": 1707580800000,
-      "lastModifiedMs": 1707580800000
-    },
-    "sqlite-memory": {
-      "manifest": {
-        "name": "sqlite-memory",
-        "version": "1.0.0",
-        "slot": "memory",
-        "description": "SQLite-backed memory provider"
-      },
-      "precedence": 2,
-      "enabled": true,
-      "slot": "memory",
-      "sourcePath": "runtime/dist/plugins/sqlite-memory",
-      "installedAtMs": 1707580800000,
-      "lastModifiedMs": 1707580800000
-    }
-  },
-  "slotAssignments": {
-    "llm": "grok-llm",
-    "memory": "sqlite-memory"
-  },
-  "lastModifiedMs": 1707580800000
-}"#;
 
 #[test]
 fn c14_the_example_file_of_the_source_is_read_shown_and_kept() {

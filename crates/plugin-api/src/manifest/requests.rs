@@ -149,19 +149,13 @@ impl Reader<'_, '_> {
     }
 
     fn verbs(&mut self) -> Option<BTreeSet<SurfaceVerb>> {
-        let Some(value) = self.fields.get("verbs") else {
+        if !self.fields.contains_key("verbs") {
             self.report.missing(self.at, "verbs", &choice::VERB.list());
             return None;
-        };
-        let mut verbs = BTreeSet::new();
-        let at = self.at.key("verbs");
-        self.report.texts(at, Some(value), |report, at, text| {
-            let verb = choice::VERB.pick(text, at, report);
-            if verb.is_some_and(|verb| !verbs.insert(verb)) {
-                note_twice(report, at, text);
-            }
-        });
-        Some(verbs)
+        }
+        Some(self.distinct("verbs", |report, at, text| {
+            choice::VERB.pick(text, at, report)
+        }))
     }
 
     fn required(&mut self, key: &str, kind: ItemKind) -> Option<BTreeSet<String>> {
@@ -174,16 +168,24 @@ impl Reader<'_, '_> {
     }
 
     fn items(&mut self, key: &str, kind: ItemKind) -> BTreeSet<String> {
-        let mut items = BTreeSet::new();
-        let value = self.fields.get(key);
-        self.report
-            .texts(self.at.key(key), value, |report, at, text| {
-                let item = read_item(report, at, kind, text);
-                if item.is_some_and(|item| !items.insert(item)) {
-                    note_twice(report, at, text);
-                }
-            });
-        items
+        self.distinct(key, |report, at, text| read_item(report, at, kind, text))
+    }
+
+    /// Reads a list of texts in which each thing should stand once.
+    fn distinct<T: Ord>(
+        &mut self,
+        key: &str,
+        read: impl Fn(&mut Report, At<'_>, &str) -> Option<T>,
+    ) -> BTreeSet<T> {
+        let mut found = BTreeSet::new();
+        let (at, value) = (self.at.key(key), self.fields.get(key));
+        self.report.texts(at, value, |report, at, text| {
+            let one = read(report, at, text);
+            if one.is_some_and(|one| !found.insert(one)) {
+                note_twice(report, at, text);
+            }
+        });
+        found
     }
 }
 
