@@ -7,7 +7,7 @@ use keyway_effects::state::StateError;
 use keyway_host::audit::AuditError;
 use keyway_host::catalog::CatalogError;
 use keyway_host::package::PackageError;
-use keyway_host::{BuildError, HostError};
+use keyway_host::{BuildError, CallError, HostError};
 use keyway_plugin_api::{ManifestError, NameError};
 use serde::Serialize;
 
@@ -171,6 +171,13 @@ impl From<HostError> for Failure {
 impl From<BuildError> for Failure {
     fn from(error: BuildError) -> Self {
         Self::new(error.code(), &error).hinted(error.hints())
+    }
+}
+
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        let command = error.denial().and_then(|denial| denial.command.clone());
+        Self::new(error.code(), &error).hinted(command)
     }
 }
 

@@ -1,22 +1,25 @@
 //! The one place where a command meets the catalog and the audit trail.
 //!
-//! A session is a host that starts nothing: operations take the path that an embedder's take,
+//! A session is a host that starts nothing, unless it is a [`Running`] one: operations take the
+//! path that an embedder's take,
 //! and are recorded like them. It never prints: commands do.
 
 mod ear;
+mod running;
+mod runtimes;
 mod states;
 mod trail;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use keyway_host::audit::{AuditError, AuditEvent, AuditSink, Filter, Record, Trail};
+use keyway_host::audit::{AuditError, AuditEvent, AuditSink, Filter, Record, Redactor, Trail};
 use keyway_host::catalog::{Candidate, CatalogEntry, CatalogError, CatalogState, Operation, Plan};
 use keyway_host::clock::{Clock, SystemClock};
 use keyway_host::limits::Limits;
 use keyway_host::operator::OperatorId;
 use keyway_host::package::Package;
-use keyway_host::{AUDIT_FILE, Host, OperationReport};
+use keyway_host::{AUDIT_FILE, Host, HostBuilder, OperationReport};
 use keyway_plugin_api::{LogLevel, PluginId};
 use tokio::runtime::Runtime;
 
@@ -26,6 +29,7 @@ use crate::args::Global;
 use crate::failure::Failure;
 
 pub(crate) use self::ear::Heard;
+pub(crate) use self::running::Running;
 pub(crate) use self::states::States;
 
 /// An open state folder and the operator who acts on it.
@@ -41,13 +45,23 @@ pub(crate) struct Session {
 impl Session {
     /// Opens the state folder that the options name.
     pub(crate) fn open(global: &Global) -> Result<Self, Failure> {
+        Self::over(global, |builder, _, _| Ok(builder))
+    }
+
+    /// Opens the state folder with a host that has more to it.
+    fn over(
+        global: &Global,
+        equip: impl FnOnce(HostBuilder, &Path, &Redactor) -> Result<HostBuilder, Failure>,
+    ) -> Result<Self, Failure> {
         let dir = global.dir();
         let operator = operator(global)?;
-        let ear = Ear::new(LazyTrail::of(&dir));
+        let redactor = Redactor::new();
+        let ear = Ear::new(LazyTrail::of(&dir, redactor.clone()));
         let builder = Host::builder("keyway", env!("CARGO_PKG_VERSION"))
             .operator(operator.clone())
             .audit(ear.clone())
             .state_dir(&dir);
+        let builder = equip(builder, &dir, &redactor)?;
         Ok(Self {
             host: builder.build()?,
             runtime: runtime()?,

@@ -127,6 +127,10 @@ fn s_f6_no_command_prints_a_control_character_of_a_manifest() {
         &["audit", "--plugin", ESCAPES],
         &["audit", "verify"],
         &["audit", "replay"],
+        &["tool", "list"],
+        &["tool", "list", "--as", ESCAPES],
+        &["tool", "call", ESCAPES],
+        &["tool", "explain", ESCAPES],
     ];
     for arguments in commands {
         let ran = run_in_colour(&bench, arguments);

@@ -20,3 +20,4 @@ mod prompt;
 mod shapes;
 mod source;
 mod state;
+mod tools;

@@ -8,6 +8,7 @@ mod author;
 mod call;
 mod plugin;
 mod state;
+mod tool;
 mod value;
 
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ pub(crate) use plugin::{
     ProposeArgs, RevokeArgs, ScopeArgs, UninstallArgs, UpdateArgs,
 };
 pub(crate) use state::StateCommand;
+pub(crate) use tool::{ToolArgs, ToolCommand};
 pub(crate) use value::{InstallTrust, Lifetime};
 
 const OVERVIEW: &str = "\
@@ -32,6 +34,7 @@ Start here:
   keyway plugin info NAME                everything known about one plugin
   keyway plugin revoke NAME --reason R   stop it for good
   keyway call list                       calls of agents that wait for your answer
+  keyway tool list                       what an agent may call
   keyway audit                           what happened, who did it
   keyway new my-plugin                   start writing a plugin
   keyway check ./my-plugin               check a package as strictly as it gets
@@ -83,6 +86,9 @@ pub(crate) enum Command {
     /// Answer calls of agents that wait for an operator.
     #[command(visible_alias = "calls")]
     Call(CallArgs),
+    /// List, call and explain the tools that an agent may call.
+    #[command(visible_alias = "tools")]
+    Tool(ToolArgs),
     /// Take away or bring back what a plugin keeps.
     State {
         #[command(subcommand)]

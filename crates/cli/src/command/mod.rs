@@ -8,6 +8,7 @@ mod install;
 mod operation;
 mod query;
 mod state;
+mod tool;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -35,6 +36,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         None => overview(),
         Some(Command::Plugin(args)) => plugin(&cli.global, args)?,
         Some(Command::Call(args)) => call::run(&cli.global, args)?,
+        Some(Command::Tool(args)) => tool::run(&cli.global, &args)?,
         Some(Command::State { command }) => state::run(&cli.global, command)?,
         Some(Command::Audit { command, list }) => audit::run(&cli.global, command, list)?,
         Some(Command::New(args)) => return author::new(args, as_json),
@@ -47,9 +49,15 @@ fn overview() {
     output::line(Cli::command().render_help().ansi());
 }
 
-/// Opens the state folder and says what had to be repaired, or is lost.
+/// Opens the state folder, and greets.
 fn open(global: &Global) -> Result<Session, Failure> {
     let session = Session::open(global)?;
+    greet(&session);
+    Ok(session)
+}
+
+/// Says what had to be repaired in a state folder, or is lost.
+fn greet(session: &Session) {
     session.heard().iter().for_each(output::heard);
     // A trail that cannot be read is reported by the commands that are about it.
     let lost = session.lost_plugins().unwrap_or(0);
@@ -59,7 +67,6 @@ fn open(global: &Global) -> Result<Session, Failure> {
         ));
         output::help(put_back(session.dir()));
     }
-    Ok(session)
 }
 
 /// Says how to restore a catalog from the trail.

@@ -28,7 +28,8 @@ pub(crate) fn calls(calls: &BTreeMap<String, CallApproval>, judged_ms: i64) -> V
     calls.iter().flat_map(lines).collect()
 }
 
-fn effect(effect: Effect) -> &'static str {
+/// Says what a tool does to the world.
+pub(super) fn effect(effect: Effect) -> &'static str {
     match effect {
         Effect::Read => "reads",
         Effect::Write => "writes",

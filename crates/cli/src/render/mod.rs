@@ -8,9 +8,11 @@ mod request;
 mod status;
 mod table;
 mod time;
+mod tool;
 
 pub(crate) use call::calls;
 pub(crate) use info::{grants, info};
 pub(crate) use list::{list, proposals, rules};
 pub(crate) use record::{failure, record};
 pub(crate) use request::asks;
+pub(crate) use tool::{explanation, rest, tools};

@@ -14,22 +14,29 @@ use keyway_host::clock::SystemClock;
 #[derive(Debug)]
 pub(super) struct LazyTrail {
     dir: PathBuf,
+    redactor: Redactor,
     opened: OnceLock<Result<JsonlAudit, String>>,
 }
 
 impl LazyTrail {
     /// Names the trail of a state folder.
-    pub(super) fn of(dir: &Path) -> Self {
+    pub(super) fn of(dir: &Path, redactor: Redactor) -> Self {
         Self {
             dir: dir.to_owned(),
+            redactor,
             opened: OnceLock::new(),
         }
+    }
+
+    fn open(&self) -> Result<JsonlAudit, AuditError> {
+        let clock = Arc::new(SystemClock::new());
+        JsonlAudit::open(self.dir.join(AUDIT_FILE), clock, self.redactor.clone())
     }
 
     fn opened(&self) -> Result<&JsonlAudit, AuditError> {
         let opened = self
             .opened
-            .get_or_init(|| open(&self.dir).map_err(|e| e.to_string()));
+            .get_or_init(|| self.open().map_err(|e| e.to_string()));
         opened
             .as_ref()
             .map_err(|why| AuditError::unavailable(why.as_str()))
@@ -65,9 +72,4 @@ impl AuditSink for LazyTrail {
     fn replayed(&self) -> Result<Option<Replayed>, AuditError> {
         self.opened()?.replayed()
     }
-}
-
-fn open(dir: &Path) -> Result<JsonlAudit, AuditError> {
-    let clock = Arc::new(SystemClock::new());
-    JsonlAudit::open(dir.join(AUDIT_FILE), clock, Redactor::new())
 }

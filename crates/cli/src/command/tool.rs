@@ -1,0 +1,305 @@
+//! `keyway tool`: what agents may call, and why not.
+
+use keyway_host::explain::{ExplainedVerdict, Explanation};
+use keyway_host::view::ListedTool;
+use keyway_host::{Outcome, PluginOutcome, StartReport};
+use keyway_plugin_api::{Effect, ToolOutput};
+use serde::Serialize;
+
+use super::{greet, operation};
+use crate::args::{Global, ToolArgs, ToolCommand};
+use crate::failure::Failure;
+use crate::output;
+use crate::render;
+use crate::session::Running;
+
+pub(super) fn run(global: &Global, args: &ToolArgs) -> Result<(), Failure> {
+    let running = Running::start(global, operation::scope(&args.scope)?)?;
+    greet(running.session());
+    match &args.command {
+        ToolCommand::List => list(&running, global.json),
+        ToolCommand::Call { name, arguments } => call(&running, (name, arguments), global.json),
+        ToolCommand::Explain { name } => explain(&running, name, global.json),
+    }
+}
+
+/// What `list --json` prints.
+#[derive(Serialize)]
+struct Listed<'a> {
+    tools: Vec<Tool<'a>>,
+    plugins: &'a [PluginOutcome],
+}
+
+#[derive(Serialize)]
+struct Tool<'a> {
+    #[serde(flatten)]
+    listed: &'a ListedTool,
+    effect: Effect,
+    description: &'a str,
+}
+
+fn list(running: &Running, as_json: bool) -> Result<(), Failure> {
+    let listing = running.list();
+    let report = running.report();
+    if !as_json {
+        output::line(render::tools(&listing));
+        say_who_rests(report);
+        return Ok(());
+    }
+    let tools = listing.tools.iter().map(|listed| Tool {
+        listed,
+        effect: listed.descriptor().effect,
+        description: &listed.descriptor().description,
+    });
+    output::json(&Listed {
+        tools: tools.collect(),
+        plugins: &report.plugins,
+    })
+}
+
+/// Says of every plugin that does not run why, and what would change that.
+fn say_who_rests(report: &StartReport) {
+    report.plugins.iter().for_each(say_that_it_rests);
+}
+
+fn say_that_it_rests(outcome: &PluginOutcome) {
+    if let Some(rest) = render::rest(outcome) {
+        output::warning(output::shown(&rest.why));
+        rest.command.iter().for_each(output::help);
+    }
+}
+
+/// What `call --json` prints.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Called<'a> {
+    success: bool,
+    tool: &'a str,
+    output: serde_json::Value,
+}
+
+fn call(running: &Running, (name, arguments): (&str, &str), as_json: bool) -> Result<(), Failure> {
+    let outcome = running.call(name, arguments);
+    let outcome = outcome.map_err(|error| resting(running.report(), name, error.into()))?;
+    match outcome {
+        Outcome::Done(output) if as_json => output::json(&Called {
+            success: true,
+            tool: name,
+            output: output.to_value(),
+        }),
+        Outcome::Done(output) => show(&output),
+        Outcome::NeedsApproval(request) => Err(Failure::new(
+            "APPROVAL_REQUIRED",
+            format_args!("{name} waits for an operator"),
+        )
+        .hint(format!("keyway call allow {}", request.id))
+        .hint("then make the same call again")),
+        _ => Err(Failure::new(
+            "OUTCOME_UNKNOWN",
+            "this is for a newer command",
+        )),
+    }
+}
+
+/// Prints a text as it is and anything else as JSON, and nothing of it can steer the terminal.
+fn show(result: &ToolOutput) -> Result<(), Failure> {
+    let value = result.to_value();
+    let text = match value.as_str() {
+        Some(text) => text.to_owned(),
+        None => serde_json::to_string_pretty(&value).map_err(|e| Failure::not_json(&e))?,
+    };
+    output::line(keyway_host::text::printable_lines(&text));
+    Ok(())
+}
+
+fn explain(running: &Running, name: &str, as_json: bool) -> Result<(), Failure> {
+    let explanation = running.explain(name);
+    if as_json {
+        return output::json(&explanation);
+    }
+    for line in render::explanation(&explanation) {
+        output::line(line);
+    }
+    if explanation.verdict == ExplainedVerdict::UnknownTool {
+        of_tool(running.report(), &explanation.tool)
+            .into_iter()
+            .for_each(say_that_it_rests);
+    }
+    if let Some(command) = helping(&explanation) {
+        output::help(output::shown(command));
+    }
+    Ok(())
+}
+
+/// Returns the command that would let a call pass.
+fn helping(explanation: &Explanation) -> Option<&str> {
+    explanation.denial.as_ref()?.command.as_deref()
+}
+
+/// Adds to a refusal that the tool's plugin does not run, where that is why.
+fn resting(report: &StartReport, tool: &str, failure: Failure) -> Failure {
+    match of_tool(report, tool).and_then(render::rest) {
+        None => failure,
+        Some(rest) => rest
+            .command
+            .into_iter()
+            .fold(failure.detail(rest.why), Failure::hint),
+    }
+}
+
+fn of_tool<'a>(report: &'a StartReport, tool: &str) -> Option<&'a PluginOutcome> {
+    let (plugin, _) = tool.split_once('/')?;
+    report.plugin(plugin)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use clap::Parser as _;
+    use keyway_host::catalog::{Approval, Operation};
+    use keyway_plugin_api::{FsWrite, PluginId, Register, RegisterError, ToolError, tool};
+
+    use super::*;
+    use crate::args::Cli;
+
+    /// Says what it is told.
+    #[tool(effect = read)]
+    fn say(
+        /// The text.
+        #[arg]
+        text: String,
+    ) -> String {
+        text
+    }
+
+    /// Keeps a text.
+    #[tool(effect = write)]
+    async fn keep(
+        /// The text.
+        #[arg]
+        text: String,
+        files: FsWrite,
+    ) -> Result<(), ToolError> {
+        files.write("notes/kept.md", text).await
+    }
+
+    /// Forgets everything.
+    #[tool(effect = destructive)]
+    fn forget() -> String {
+        "gone".to_owned()
+    }
+
+    #[derive(Default)]
+    struct Notes;
+
+    impl keyway_plugin_api::Plugin for Notes {
+        fn manifest(&self) -> Cow<'static, str> {
+            r#"{
+                "$schema": "https://agent-plugins.org/schemas/1.0.0/plugin.schema.json",
+                "name": "notes", "version": "0.1.0",
+                "extensions": { "dev.keyway": {
+                    "schemaVersion": 1, "api": ">=0.1, <0.2",
+                    "runtime": { "kind": "linked" },
+                    "capabilities": [
+                        { "kind": "filesystem", "write": ["./notes"], "optional": true }
+                    ],
+                    "contributes": { "tools": ["say", "keep", "forget"] }
+                } }
+            }"#
+            .into()
+        }
+
+        fn register(&self, ctx: &mut Register<'_>) -> Result<(), RegisterError> {
+            ctx.tool(Say)?;
+            ctx.tool(Keep)?;
+            ctx.tool(Forget)?;
+            Ok(())
+        }
+    }
+
+    fn running(dir: &std::path::Path) -> Running {
+        let dir = dir.to_str().unwrap();
+        let cli = Cli::try_parse_from(["keyway", "--dir", dir, "--by", "olive", "tool", "list"]);
+        let scope = "acme/support/triage".parse().unwrap();
+        Running::linked(&cli.unwrap().global, scope, Notes).unwrap()
+    }
+
+    /// A folder in which the plugin waits, then one in which it was approved.
+    fn approved() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let waiting = running(folder.path());
+        let rest = render::rest(&waiting.report().plugins[0]).unwrap();
+        assert_eq!(rest.why, "notes waits for approval (risk: medium)");
+        assert_eq!(rest.command.unwrap(), "keyway plugin approve notes");
+        assert!(waiting.list().tools.is_empty());
+        let approve = Operation::Approve {
+            plugin: PluginId::from_static("notes"),
+            approval: Approval::by(waiting.session().operator().clone()),
+        };
+        waiting.session().apply(&approve).unwrap();
+        folder
+    }
+
+    #[test]
+    fn the_tools_of_an_agent_are_listed() {
+        let folder = approved();
+        let listed = render::tools(&running(folder.path()).list());
+        let lines: Vec<_> = listed.lines().collect();
+        assert_eq!(
+            lines,
+            [
+                "Tool                  Effect   Trust     Description",
+                "--------------------- -------- --------- ---------------------",
+                "notes/forget          destroys trusted   Forgets everything.",
+                "notes/keep            writes   trusted   Keeps a text.",
+                "notes/say             reads    trusted   Says what it is told.",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_call_passes_the_gate_or_says_what_is_missing() {
+        let folder = approved();
+        let running = running(folder.path());
+        let said = running.call("notes/say", r#"{"text":"hello"}"#).unwrap();
+        assert_eq!(said.output().unwrap().to_value(), "hello");
+        assert!(call(&running, ("notes/say", r#"{"text":"x"}"#), true).is_ok());
+
+        let table = [
+            ("notes/say", "{}", "INVALID_ARGUMENTS", None),
+            (
+                "notes/forget",
+                "{}",
+                "APPROVAL_REQUIRED",
+                Some("keyway call allow call-"),
+            ),
+        ];
+        for (tool, arguments, code, hint) in table {
+            let refused = call(&running, (tool, arguments), true).unwrap_err();
+            let said = format!("{refused:?}");
+            assert!(said.contains(code), "{said}");
+            assert!(hint.is_none_or(|hint| said.contains(hint)), "{said}");
+        }
+    }
+
+    #[test]
+    fn an_explanation_ends_with_the_command_that_helps() {
+        let folder = approved();
+        let running = running(folder.path());
+        let allowed = running.explain("notes/say");
+        let lines = render::explanation(&allowed);
+        assert_eq!(lines[..2], ["Tool: notes/say", "A call: would run"]);
+        assert_eq!(helping(&allowed), None);
+
+        let denied = running.explain("notes/keep");
+        let lines = render::explanation(&denied).join("\n");
+        assert!(lines.contains("A call: would be refused"), "{lines}");
+        assert!(lines.contains("  no   "), "{lines}");
+        let command = helping(&denied).unwrap();
+        assert!(
+            command.starts_with("keyway plugin approve notes"),
+            "{command}"
+        );
+    }
+}
