@@ -348,3 +348,47 @@ fn r09_a_proposal_installs_nothing_and_an_operator_sees_it() {
         "{proposals}"
     );
 }
+
+/// What is wanted when nobody asks the plugin for anything is said wherever the tag stands.
+#[test]
+fn a_request_for_the_background_is_marked_before_and_after_it_is_granted() {
+    let bench = Bench::new();
+    let extension = json!({
+        "capabilities": [
+            { "kind": "network", "hosts": ["a.example"], "background": true, "reason": "polls" },
+            { "kind": "network", "hosts": ["b.example"] },
+            { "kind": "secret", "names": ["TOKEN"], "optional": true, "background": true },
+        ],
+    });
+    let path = bench.package("poller", &manifest("poller", "1.0.0", &extension));
+    let shown = bench.ok(&format!("plugin install {path}")).err;
+    for line in [
+        "use network:a.example (also in background) [required]: polls\n",
+        "use network:b.example [required]\n",
+        "use secret:TOKEN (also in background) [optional]\n",
+    ] {
+        assert!(shown.contains(line), "{shown}");
+    }
+    let grants = bench.ok("plugin grants poller").out;
+    assert!(
+        grants.contains("network:a.example (also in background) [required, pending]: polls\n"),
+        "{grants}"
+    );
+
+    bench.ok("plugin approve poller --grant secret:TOKEN");
+    let grants = bench.ok("plugin grants poller").out;
+    for granted in ["network:a.example", "secret:TOKEN"] {
+        let line = format!("\n{granted} (also in background) (by olive, ");
+        assert!(grants.contains(&line), "{grants}");
+    }
+    assert!(
+        grants.contains("\nnetwork:b.example (by olive, "),
+        "{grants}"
+    );
+    bench.ok("plugin deny poller --capability secret:TOKEN");
+    let requests = bench.ok("plugin info poller").out;
+    assert!(
+        requests.contains("secret:TOKEN (also in background) [optional, denied]\n"),
+        "{requests}"
+    );
+}

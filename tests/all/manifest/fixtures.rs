@@ -125,7 +125,16 @@ fn describe(manifest: &Manifest, out: &mut String) {
     }
     for request in manifest.capabilities() {
         let (asked, optional, reason) = (&request.capability, request.optional, &request.reason);
-        writeln!(out, "asks {asked} optional={optional} reason={reason:?}").unwrap();
+        let when = if request.background {
+            " in background too"
+        } else {
+            ""
+        };
+        writeln!(
+            out,
+            "asks {asked}{when} optional={optional} reason={reason:?}"
+        )
+        .unwrap();
     }
     writeln!(out, "{:?}", manifest.contributes()).unwrap();
     writeln!(out, "{:?} {:?}", manifest.state(), manifest.activation()).unwrap();

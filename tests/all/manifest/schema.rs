@@ -154,7 +154,7 @@ fn schema_and_parser_know_the_same_fields() {
             .keys()
             .cloned()
             .collect();
-        fields.extend(["optional".to_owned(), "reason".to_owned()]);
+        fields.extend(["background", "optional", "reason"].map(str::to_owned));
         fields.sort();
         assert_eq!(
             fields,

@@ -15,7 +15,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("keyway-host", &["keyway-plugin-api"]),
     ("keyway-channel", &["keyway-plugin-api"]),
     ("keyway-effects", &["keyway-host", "keyway-plugin-api"]),
-    ("keyway-mcp", &["keyway-host", "keyway-plugin-api"]),
+    (
+        "keyway-mcp",
+        &["keyway-host", "keyway-plugin-api", "keyway-sandbox"],
+    ),
     (
         "keyway-process",
         &[
@@ -26,6 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("keyway-sandbox", &[]),
+    ("keyway-serve", &["keyway-channel", "keyway-plugin-api"]),
     ("keyway-test-support", &["keyway-host", "keyway-plugin-api"]),
     (
         "keyway",

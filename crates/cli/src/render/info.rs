@@ -2,7 +2,7 @@
 
 use keyway_host::catalog::{CatalogEntry, CatalogState, Grant};
 
-use super::request::requests;
+use super::request::{requests, when};
 use super::status::status;
 use super::time::utc;
 use crate::output::shown;
@@ -142,7 +142,7 @@ fn authority(sheet: &mut Sheet, state: &CatalogState, entry: &CatalogEntry) {
 /// Returns one line for each grant.
 fn grant_lines(grants: &[Grant], judged_ms: i64) -> Vec<String> {
     let line = |grant: &Grant| {
-        let mut line = grant.capability.tags().join(", ");
+        let mut line = grant.capability.tags().join(", ") + when(grant.background);
         line.push_str(&format!(" (by {}, {}", grant.by, utc(grant.at_ms)));
         if !grant.scope.is_everywhere() {
             line.push_str(&format!(", for {}", grant.scope));

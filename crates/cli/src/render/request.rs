@@ -26,7 +26,8 @@ pub(crate) fn asks(candidate: &Candidate) -> Vec<String> {
     lines.extend(servers.map(|server| format!("run code: {}", shown(server))));
     for request in &declared.requests {
         let need = need(request);
-        lines.extend(tags_of(request).map(|tag| format!("use {tag} [{need}]{}", reason(request))));
+        let (when, why) = (when(request.background), reason(request));
+        lines.extend(tags_of(request).map(|tag| format!("use {tag}{when} [{need}]{why}")));
     }
     lines
 }
@@ -37,7 +38,7 @@ pub(super) fn requests(entry: &CatalogEntry, judged_ms: i64) -> Vec<String> {
     let mut lines = Vec::new();
     for request in &record.declared.requests {
         for atom in request.capability.atoms() {
-            let tag = atom.tags().join(", ");
+            let tag = atom.tags().join(", ") + when(request.background);
             let (need, answer) = (need(request), answer(record, &atom, judged_ms));
             lines.push(shown(&format!("{tag} [{need}, {answer}]")) + &reason(request));
         }
@@ -64,6 +65,15 @@ fn need(request: &CapabilityRequest) -> &'static str {
         "optional"
     } else {
         "required"
+    }
+}
+
+/// Says beside a tag that it is wanted, or granted, outside calls too.
+pub(super) fn when(background: bool) -> &'static str {
+    if background {
+        " (also in background)"
+    } else {
+        ""
     }
 }
 

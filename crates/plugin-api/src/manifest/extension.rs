@@ -240,11 +240,8 @@ fn read_runtime(value: &Value, at: At<'_>, report: &mut Report) -> Option<Runtim
         args.push(text.to_owned());
     });
     let url = read_field(fields, "url", at, report, read_url);
-    if kind == Some(RuntimeKind::Mcp)
-        && fields.contains_key("url") == fields.contains_key("command")
-    {
-        let hint = "write `command` for a local server or `url` for a remote one";
-        report.missing(at, "command", hint);
+    if kind == Some(RuntimeKind::Mcp) {
+        check_server(fields, at, report);
     }
     let overlap = fields.get("overlap");
     let overlap = overlap.and_then(|v| report.flag(at.key("overlap"), v));
@@ -257,6 +254,19 @@ fn read_runtime(value: &Value, at: At<'_>, report: &mut Report) -> Option<Runtim
         url,
         overlap: overlap.unwrap_or(true),
     })
+}
+
+/// An MCP server is a program or an address, and not both.
+fn check_server(fields: &Fields, at: At<'_>, report: &mut Report) {
+    let hint = "write `command` for a local server or `url` for a remote one";
+    match (fields.contains_key("command"), fields.contains_key("url")) {
+        (false, false) => report.missing(at, "command", hint),
+        (true, true) => {
+            let message = "a server has a `command` or a `url`, not both";
+            report.problem_with_hint(at.key("url"), "BAD_URL", message, hint);
+        }
+        _ => {}
+    }
 }
 
 /// A server's address: `https`, or `http` on this machine; no user name, no password.
