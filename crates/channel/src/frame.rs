@@ -120,7 +120,7 @@ impl FrameDecoder {
         }
         self.forget_spent();
         let bytes = *input;
-        let end = bytes.iter().position(|byte| *byte == b'\n');
+        let end = memchr::memchr(b'\n', bytes);
         let part = &bytes[..end.unwrap_or(bytes.len())];
         *input = &bytes[end.map_or(bytes.len(), |end| end + 1)..];
         if self.carry.len() + part.len() > self.limit {
@@ -217,8 +217,10 @@ fn tidy(line: &mut [u8], limit: usize) -> Result<(), FrameError> {
     if line.len() > limit {
         return Err(FrameError::TooLarge { limit });
     }
-    for byte in line.iter_mut().filter(|byte| **byte == b'\n') {
-        *byte = b' ';
+    let mut from = 0;
+    while let Some(at) = memchr::memchr(b'\n', &line[from..]) {
+        line[from + at] = b' ';
+        from += at + 1;
     }
     check_depth(line)
 }
@@ -234,6 +236,11 @@ fn checked(line: &[u8]) -> Result<&str, FrameError> {
 /// Counts brackets outside strings. serde_json skips raw values without recursion, so depth would
 /// otherwise be found out only by whoever parses them later.
 fn check_depth(line: &[u8]) -> Result<(), FrameError> {
+    let opening = memchr::memchr2_iter(b'{', b'[', line);
+    if opening.count() <= DEPTH_MAX {
+        // Most messages: so few brackets in all that no nesting is too deep.
+        return Ok(());
+    }
     let (mut depth, mut in_string, mut is_escaped) = (0usize, false, false);
     for byte in line {
         match (in_string, byte) {

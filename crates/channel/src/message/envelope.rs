@@ -7,15 +7,21 @@ use serde_json::value::RawValue;
 
 use super::error::{ProtocolError, RpcError};
 
+/// Text that is borrowed from the line wherever it has no escapes. Inside an `Option` a bare `Cow`
+/// would always be copied.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
 /// A line with its envelope read and its content untouched.
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(borrow)]
-    jsonrpc: Option<Cow<'a, str>>,
+    jsonrpc: Option<Text<'a>>,
     #[serde(borrow)]
     id: Option<&'a RawValue>,
     #[serde(borrow)]
-    method: Option<Cow<'a, str>>,
+    method: Option<Text<'a>>,
     #[serde(borrow)]
     params: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -45,12 +51,14 @@ pub(crate) fn open(line: &str) -> Result<Opened<'_>, ProtocolError> {
     let envelope: Envelope<'_> = serde_json::from_str(line).map_err(|e| ProtocolError::Json {
         problem: e.to_string(),
     })?;
-    if envelope.jsonrpc.as_deref() != Some("2.0") {
+    let version = envelope.jsonrpc.map(|Text(version)| version);
+    if version.as_deref() != Some("2.0") {
         return Err(invalid("`jsonrpc` is not \"2.0\""));
     }
     let id = envelope.id.map(RawValue::get);
     let params = envelope.params.map_or("{}", RawValue::get);
-    match (id, envelope.method, envelope.result, envelope.error) {
+    let method = envelope.method.map(|Text(method)| method);
+    match (id, method, envelope.result, envelope.error) {
         (Some(id), Some(method), None, None) => Ok(Opened::Request { id, method, params }),
         (None, Some(method), None, None) => Ok(Opened::Notice { method, params }),
         (Some(id), None, Some(result), None) => Ok(Opened::Answer {
