@@ -13,8 +13,11 @@ mod cli;
 mod effects;
 mod gate;
 mod host;
+#[path = "../judges/judges.rs"]
+mod judges;
 mod kit;
 mod manifest;
+mod model;
 mod quickstart;
 mod schema;
 mod support;

@@ -1,7 +1,7 @@
 """Asks the vendors' own libraries about what keyway sends them.
 
-Reads a list of questions as JSON from standard input, writes a list of answers: `null` where the
-library is content, else what it says.
+Reads lines from standard input, each a list of questions as JSON, and writes a list of answers for
+each: `null` where the library is content, else what it says.
 
     {"api": "anthropic" | "gemini" | "openai" | "openai_responses",
      "ask": "tool", "strict": bool, "json": ENTRY}     one entry of `tools`
@@ -10,7 +10,9 @@ library is content, else what it says.
 
 import copy
 import json
+import logging
 import sys
+import warnings
 
 from agents.strict_schema import ensure_strict_json_schema
 from anthropic.lib._parse._transform import transform_schema
@@ -90,4 +92,7 @@ def answer(question):
 
 
 if __name__ == "__main__":
-    json.dump([answer(question) for question in json.load(sys.stdin)], sys.stdout)
+    warnings.simplefilter("ignore")
+    logging.disable()
+    for line in sys.stdin:
+        print(json.dumps([answer(question) for question in json.loads(line)]), flush=True)

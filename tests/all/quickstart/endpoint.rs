@@ -62,13 +62,18 @@ fn a_real_model_gets_the_tools_the_results_and_the_denial() {
     assert!(!bench.path("repo/notes").exists());
 }
 
+/// The tools that the quickstart offers its model.
+pub(crate) fn tools_sent() -> Vec<Value> {
+    let (_, server) = run(&Bench::new(), vec![concluding().streamed()]);
+    let body = server.requests().remove(0).body;
+    serde_json::from_value(body["tools"].clone()).unwrap()
+}
+
 #[test]
 fn every_tool_has_a_name_and_a_schema_that_model_apis_take() {
-    let (_, server) = run(&Bench::new(), vec![concluding().streamed()]);
-    let tools = server.requests()[0].body["tools"].clone();
-    let tools = tools.as_array().unwrap();
+    let tools = tools_sent();
     assert_eq!(tools.len(), 6);
-    for tool in tools {
+    for tool in &tools {
         let function = &tool["function"];
         let name = function["name"].as_str().unwrap();
         let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';

@@ -3,5 +3,5 @@
 mod bench;
 mod chat_server;
 mod embed;
-mod endpoint;
+pub(crate) mod endpoint;
 mod program;
