@@ -70,7 +70,7 @@ impl Lines {
 
     fn message(&self, line: &[u8]) -> Option<ServerJsonRpcMessage> {
         // What is no JSON is a server's log in the wrong place; it is nothing to answer.
-        let mut value: Value = serde_json::from_slice(line).ok()?;
+        let mut value = super::salvage::message(line)?;
         self.shelf.look_at(&mut value);
         match serde_json::from_value(value.clone()) {
             Ok(message) => Some(message),

@@ -13,6 +13,7 @@ mod launcher;
 mod lines;
 mod lists;
 mod request;
+mod salvage;
 mod session;
 mod shelf;
 mod tapped;
@@ -37,6 +38,8 @@ pub use trace::TraceContext;
 pub use launcher::{Child, LaunchSpec, Launched, Launcher, PlainLauncher};
 
 use crate::McpError;
+pub(crate) use salvage::UNREADABLE;
+
 use connect::Connected;
 use session::Session;
 

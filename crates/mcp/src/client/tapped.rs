@@ -58,7 +58,11 @@ impl Tapped {
         if kind.starts_with("text/event-stream") {
             return Ok(StreamableHttpPostResponse::Sse(self.events(response, limit), session));
         }
-        let mut value: Value = serde_json::from_slice(&body(response, limit).await?)?;
+        let body = body(response, limit).await?;
+        let mut value = match super::salvage::message(&body) {
+            Some(value) => value,
+            None => serde_json::from_slice(&body)?,
+        };
         self.shelf.look_at(&mut value);
         Ok(StreamableHttpPostResponse::Json(serde_json::from_value(value)?, session))
     }
@@ -79,8 +83,8 @@ impl Tapped {
 }
 
 fn looked_at(shelf: &Shelf, mut event: Sse) -> Sse {
-    let value = event.data.as_deref().map(serde_json::from_str::<Value>);
-    if let Some(Ok(mut value)) = value {
+    let value = event.data.as_deref().and_then(|data| super::salvage::message(data.as_bytes()));
+    if let Some(mut value) = value {
         shelf.look_at(&mut value);
         event.data = Some(value.to_string());
     }

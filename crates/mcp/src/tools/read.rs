@@ -6,6 +6,7 @@ use keyway_plugin_api::{ToolDescriptor, ToolName, normalise_input, normalise_out
 use serde_json::{Map, Value};
 
 use super::effect::{effect_of, is_idempotent};
+use crate::client::UNREADABLE;
 use crate::config::McpServer;
 
 /// Largest part of a tool that keyway has no field for, in bytes of JSON.
@@ -89,6 +90,9 @@ fn is_left_out(server: &McpServer, name: Option<&str>) -> bool {
 
 fn read_tool(server: &McpServer, raw: &Value) -> Result<ReadTool, String> {
     let fields = raw.as_object().ok_or("it is no object")?;
+    if let Some(why) = fields.get(UNREADABLE).and_then(Value::as_str) {
+        return Err(shown(why));
+    }
     let name = fields.get("name").and_then(Value::as_str).ok_or("it has no name")?;
     let name = ToolName::parse(name).map_err(|e| format!("its name: {}", e.rule))?;
     let annotations = fields.get("annotations").and_then(Value::as_object);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyway_host::Host;
-use keyway_host::approval::{ApprovalRequest, Approver, Decision};
+use keyway_host::approval::{ApprovalRequest, ApprovalSubject, Approver, Decision};
 use keyway_host::rank::Trust;
 use keyway_host::scope::Scope;
 use keyway_host::view::View;
@@ -48,6 +48,34 @@ pub(crate) struct ApproveAll;
 impl Approver for ApproveAll {
     async fn review(&self, _: &ApprovalRequest) -> Decision {
         Decision::Approve { optional: Vec::new() }
+    }
+}
+
+/// Approves each plugin the first time it asks, and every call; what a plugin asks after that waits.
+pub(crate) struct ApproveFirst(std::sync::Mutex<std::collections::BTreeSet<String>>, bool);
+
+impl ApproveFirst {
+    pub(crate) fn new() -> Self {
+        Self(Default::default(), true)
+    }
+
+    /// Approves no plugin any more.
+    pub(crate) fn spent() -> Self {
+        Self(Default::default(), false)
+    }
+}
+
+#[keyway_plugin_api::async_trait]
+impl Approver for ApproveFirst {
+    async fn review(&self, request: &ApprovalRequest) -> Decision {
+        let is_new = match &request.subject {
+            ApprovalSubject::Plugin { plugin, .. } => self.1 && self.0.lock().unwrap().insert(plugin.to_string()),
+            _ => true,
+        };
+        match is_new {
+            true => Decision::Approve { optional: Vec::new() },
+            false => Decision::Later,
+        }
     }
 }
 

@@ -4,5 +4,8 @@
 mod judges;
 
 mod conformance;
+mod hostile;
+mod jail;
 mod kit;
+mod launches;
 mod real_servers;
