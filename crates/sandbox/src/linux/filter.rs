@@ -33,7 +33,7 @@ const REFUSED: &[libc::c_long] = &[
     // What Landlock does not see: mode, owner, times and attributes of files, and watching them.
     libc::SYS_fchmod,
     libc::SYS_fchmodat,
-    libc::SYS_fchmodat2,
+    FCHMODAT2,
     libc::SYS_fchown,
     libc::SYS_fchownat,
     libc::SYS_utimensat,
@@ -129,7 +129,9 @@ const REFUSED_HERE: &[libc::c_long] = &[
     libc::SYS__sysctl,
 ];
 #[cfg(not(target_arch = "x86_64"))]
-const REFUSED_HERE: &[libc::c_long] = &[libc::SYS_kexec_file_load];
+const REFUSED_HERE: &[libc::c_long] = &[KEXEC_FILE_LOAD];
+#[cfg(not(target_arch = "x86_64"))]
+const KEXEC_FILE_LOAD: libc::c_long = 294;
 
 /// Refused as unknown to the kernel: callers then fall back to what can be filtered.
 const UNKNOWN: &[libc::c_long] = &[
@@ -139,7 +141,8 @@ const UNKNOWN: &[libc::c_long] = &[
     libc::SYS_io_uring_register,
 ];
 
-// Numbers that are the same everywhere, and newer than libc's list.
+// Numbers that are the same everywhere, and newer than libc's list is for some architectures.
+const FCHMODAT2: libc::c_long = 452;
 const SETXATTRAT: libc::c_long = 463;
 const REMOVEXATTRAT: libc::c_long = 466;
 const OPEN_TREE_ATTR: libc::c_long = 467;

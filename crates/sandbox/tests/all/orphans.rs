@@ -1,8 +1,12 @@
 //! No process stays behind.
 
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
 use std::process::Command;
 
-use super::scene::{Host, Scene, eventually, processes_with, users};
+use keyway_sandbox::{Handover, Jail, Probe, Program};
+
+use super::scene::{Host, Scene, eventually, ordinary, processes_with, users};
 
 /// With what a tree is held together: by the kernel, or by the reaper alone.
 const HELD: &[&[&str]] = &[&[], &["namespaces=none"]];
@@ -48,6 +52,28 @@ fn s_b6_a_killed_host_leaves_no_process() {
             host.child.wait().unwrap();
             assert!(none_left(&mark), "{options:?}");
         }
+    }
+}
+
+#[test]
+fn s_b6_a_killed_program_leaves_no_process() {
+    let bare = Probe::detect().without_namespaces();
+    for jail in [Jail::new(), Jail::new().probe(bare)] {
+        let scene = Scene::new(ordinary());
+        let mark = format!("daemon-killed-{}", scene.path().display());
+        let code = scene.path().join("plugin/code");
+        let program = Program::at(&code).args(["daemon", "stay", &mark]);
+        let jail = jail.read(code);
+        let mut confined = jail.spawn(&program, Handover::new()).unwrap();
+        let out = File::from(confined.take_stdout().unwrap());
+        BufReader::new(out).read_line(&mut String::new()).unwrap();
+        assert_eq!(processes_with(&mark).len(), 2);
+        confined.kill().unwrap();
+        confined.wait().unwrap();
+        assert!(
+            processes_with(&mark).is_empty(),
+            "gone when the wait returns"
+        );
     }
 }
 
