@@ -14,8 +14,15 @@ use zeroize::{Zeroize as _, Zeroizing};
 /// What goes before the two signed lines.
 const TRANSCRIPT: &[u8] = b"keyway-ipc/1\0";
 
+/// 32 bytes that are wiped when dropped. Boxed, so that moving them leaves no copy behind.
+type Wiped = Box<Zeroizing<[u8; 32]>>;
+
+fn wiped() -> Wiped {
+    Box::new(Zeroizing::new([0; 32]))
+}
+
 /// The secret of one start of one plugin: 32 random bytes, used once, wiped when dropped.
-pub struct Secret(Zeroizing<[u8; Self::LEN]>);
+pub struct Secret(Wiped);
 
 impl Secret {
     /// Length in bytes.
@@ -26,7 +33,7 @@ impl Secret {
     /// # Errors
     /// What the operating system said.
     pub fn draw() -> std::io::Result<Self> {
-        let mut bytes = Zeroizing::new([0; Self::LEN]);
+        let mut bytes = wiped();
         getrandom::fill(bytes.as_mut_slice()).map_err(std::io::Error::other)?;
         Ok(Self(bytes))
     }
@@ -34,9 +41,13 @@ impl Secret {
     /// Takes a secret out of a buffer and wipes the buffer; `None` when it is not 32 bytes long.
     #[must_use]
     pub fn take(buffer: &mut [u8]) -> Option<Self> {
-        let secret = <[u8; Self::LEN]>::try_from(&*buffer).ok();
+        let secret = (buffer.len() == Self::LEN).then(|| {
+            let mut bytes = wiped();
+            bytes.copy_from_slice(buffer);
+            Self(bytes)
+        });
         buffer.zeroize();
-        secret.map(|bytes| Self(Zeroizing::new(bytes)))
+        secret
     }
 
     /// Returns the bytes, for the pipe to the child.
@@ -124,9 +135,9 @@ pub(super) enum End {
 
 /// The keys of one channel, bound to the bytes of its first two lines.
 pub(super) struct Session {
-    host: Zeroizing<[u8; 32]>,
-    plugin: Zeroizing<[u8; 32]>,
-    export: Zeroizing<[u8; 32]>,
+    host: Wiped,
+    plugin: Wiped,
+    export: Wiped,
     transcript: [u8; 32],
 }
 
@@ -142,7 +153,7 @@ impl Session {
         let salt = [nonce_host.0, nonce_plugin.0].concat();
         let keys = Hkdf::<Sha256>::new(Some(&salt), secret.0.as_slice());
         let expand = |info: &[u8]| {
-            let mut key = Zeroizing::new([0; 32]);
+            let mut key = wiped();
             keys.expand(info, key.as_mut_slice()).ok().map(|()| key)
         };
         Some(Self {
@@ -197,7 +208,7 @@ fn hmac(key: &[u8; 32], bytes: &[u8]) -> [u8; 32] {
 }
 
 /// A key that only the two ends of one channel have.
-pub struct ExportKey(Zeroizing<[u8; 32]>);
+pub struct ExportKey(Wiped);
 
 impl ExportKey {
     /// Signs bytes.

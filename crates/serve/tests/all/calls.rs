@@ -169,6 +169,22 @@ fn a_request_to_a_silent_host_ends_with_the_calls_deadline() {
 }
 
 #[test]
+fn s_e7_an_answer_beyond_the_hosts_limit_becomes_an_error_that_fits() {
+    let small = keyway_channel::ChannelLimits::default().with_frame(1_500);
+    let mut scene = Scene::opened_with(&probe(), |offer| offer.with_limits(small));
+    // What the probe registers is longer than 1500 bytes.
+    let error = scene.register(&json!({})).unwrap_err();
+    assert_eq!(error.refusal(), Some(Refusal::FrameTooLarge));
+    let said = scene.call("echo", &json!({"words": "fits"})).unwrap();
+    assert_eq!(said, json!({"words": "fits"}), "the channel goes on");
+    // A message of the host beyond its own limit ends the plugin.
+    scene.start_call(1, "echo", &json!({"words": "x".repeat(2_000)}));
+    let (code, _, err) = scene.ended();
+    assert_eq!(code, Some(1));
+    assert!(err.contains("longer than 1500 bytes"), "{err}");
+}
+
+#[test]
 fn hooks_run_and_a_panic_in_one_is_an_error() {
     let mut scene = Scene::probe();
     let mut run = |tool: &str| {

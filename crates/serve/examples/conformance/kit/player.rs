@@ -74,6 +74,7 @@ impl<'a> Player<'a> {
                 error,
                 code,
             } => self.answer(result.as_ref(), *error, code.as_deref()),
+            Step::Answered => self.answered(),
             Step::AnswerOf { id } => {
                 self.latest = *id;
                 self.answer(Some(&json!({})), None, None)
@@ -155,6 +156,19 @@ impl<'a> Player<'a> {
         expect(holds(&answer, &wanted), || {
             format!("{line} is no refusal `{code}`")
         })
+    }
+
+    fn answered(&mut self) -> io::Result<()> {
+        let line = self.host.must_line()?;
+        let answer: Value = serde_json::from_str(&line)?;
+        let wanted = json!({"id": 1, "result": {"ipc": 1, "features": [], "auth": "hmac-sha256"}});
+        expect(holds(&answer, &wanted), || {
+            format!("{line} does not hold {wanted}")
+        })?;
+        let line = self.host.must_line()?;
+        let prove: Value = serde_json::from_str(&line)?;
+        let wanted = json!({"method": "keyway/prove"});
+        expect(holds(&prove, &wanted), || format!("{line} is no proof"))
     }
 
     fn request(&mut self, method: &str, params: &Value) -> io::Result<()> {

@@ -29,6 +29,8 @@ pub(crate) enum Step {
         #[serde(default)]
         code: Option<String>,
     },
+    /// The hello is answered with a result, and a proof follows.
+    Answered,
     /// The next answer is the one to this request, and a result.
     AnswerOf { id: u64 },
     /// Calls every registered tool with `{}`; each gives an output or an error.
