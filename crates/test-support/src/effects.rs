@@ -7,8 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use keyway_host::effects::EffectPerformer;
 use keyway_host::gate::EffectPermit;
 use keyway_plugin_api::{
-    CallInfo, Capability, EffectReply, EffectRequest, FileStat, HostServices, LogLevel, PluginId,
-    SecretValue, StateEntries, ToolError, ToolErrorKind, async_trait,
+    CallInfo, Capability, EffectReply, EffectRequest, FileStat, HostServices, HttpResponse,
+    LogLevel, PluginId, SecretValue, StateEntries, ToolError, ToolErrorKind, async_trait,
 };
 
 /// A world in memory that performs every effect and writes each one down.
@@ -42,6 +42,7 @@ pub struct RecordedEffect {
 struct World {
     files: BTreeMap<String, Vec<u8>>,
     state: BTreeMap<(PluginId, String), Vec<u8>>,
+    pages: BTreeMap<String, HttpResponse>,
     secrets: BTreeMap<String, String>,
     log: Vec<(PluginId, LogLevel, String)>,
     seen: Vec<RecordedEffect>,
@@ -58,6 +59,11 @@ impl RecordedEffects {
     /// Puts a file there.
     pub fn put_file(&self, path: &str, bytes: impl Into<Vec<u8>>) {
         self.world().files.insert(plain(path), bytes.into());
+    }
+
+    /// Lets every request to exactly this URL get this answer; any other gets an empty 404.
+    pub fn put_page(&self, url: &str, response: HttpResponse) {
+        self.world().pages.insert(url.to_owned(), response);
     }
 
     /// Stores a secret, as an operator would.
@@ -203,6 +209,14 @@ impl World {
             R::FsWrite { path, bytes } => {
                 self.files.insert(plain(&path), bytes);
                 Ok(EffectReply::Done)
+            }
+            R::HttpFetch { url, .. } => {
+                let page = self.pages.get(&url).cloned();
+                Ok(EffectReply::Http(page.unwrap_or(HttpResponse {
+                    status: 404,
+                    headers: Vec::new(),
+                    body: Vec::new(),
+                })))
             }
             R::Log { level, message } => {
                 self.log.push((plugin, level, message));

@@ -44,9 +44,10 @@ impl Probe {
     pub const NAME: &'static str = "probe";
 
     /// The optional requests of the manifest, as tags.
-    pub const TAGS: [&'static str; 5] = [
+    pub const TAGS: [&'static str; 6] = [
         "filesystem:read:./in",
         "filesystem:write:./out",
+        "network:probe.test",
         "secret:PROBE_TOKEN",
         "state:4096",
         "tool:probe/*",
@@ -57,7 +58,7 @@ impl Probe {
     #[must_use]
     pub fn requests() -> Vec<(EffectRequest, Option<&'static str>)> {
         use EffectRequest as R;
-        let [read, write, secret, state, tool] = Self::TAGS.map(Some);
+        let [read, write, network, secret, state, tool] = Self::TAGS.map(Some);
         let (inside, outside) = (|| "in/file".to_owned(), || "out/file".to_owned());
         let (key, value) = (|| "key".to_owned(), || b"value".to_vec());
         vec![
@@ -72,6 +73,15 @@ impl Probe {
                     bytes: value(),
                 },
                 write,
+            ),
+            (
+                R::HttpFetch {
+                    method: "GET".into(),
+                    url: "https://probe.test/".into(),
+                    headers: Vec::new(),
+                    body: None,
+                },
+                network,
             ),
             (
                 R::Log {
@@ -121,7 +131,7 @@ impl Probe {
     /// Returns the calls of the tools that declare their need, with the tag of the need.
     #[must_use]
     pub fn calls() -> [(&'static str, Value, &'static str); 5] {
-        let [read, write, secret, state, tool] = Self::TAGS;
+        let [read, write, _, secret, state, tool] = Self::TAGS;
         [
             ("probe/read", json!({"path": "in/file"}), read),
             ("probe/write", json!({"path": "out/file"}), write),
@@ -229,6 +239,7 @@ const MANIFEST: &str = r#"{
     "runtime": { "kind": "linked" },
     "capabilities": [
       { "kind": "filesystem", "read": ["./in"], "write": ["./out"], "optional": true },
+      { "kind": "network", "hosts": ["probe.test"], "optional": true },
       { "kind": "secret", "names": ["PROBE_TOKEN"], "optional": true },
       { "kind": "state", "quotaBytes": 4096, "optional": true },
       { "kind": "tool", "tools": ["probe/*"], "optional": true }

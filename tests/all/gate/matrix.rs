@@ -22,7 +22,7 @@ use tokio::sync::Notify;
 fn guarded() -> Vec<(EffectRequest, &'static str)> {
     let requests = Probe::requests().into_iter();
     let guarded: Vec<_> = requests.filter_map(|(r, tag)| Some((r, tag?))).collect();
-    assert_eq!(guarded.len(), 12, "a kind of request is not in the matrix");
+    assert_eq!(guarded.len(), 13, "a kind of request is not in the matrix");
     guarded
 }
 
@@ -55,6 +55,21 @@ fn outside() -> Vec<EffectRequest> {
     }
     for name in ["OTHER_TOKEN", "PROBE_TOKEN_2", "probe_token", "*", ""] {
         requests.push(R::SecretRead { name: name.into() });
+    }
+    for url in [
+        "https://other.test/",
+        "https://x.probe.test/",
+        "https://probe.test.evil.test/",
+        "https://pr\u{43e}be.test/",
+        "https://test/",
+        "https://127.0.0.1/",
+    ] {
+        requests.push(R::HttpFetch {
+            method: "GET".to_owned(),
+            url: url.to_owned(),
+            headers: Vec::new(),
+            body: None,
+        });
     }
     for tool in ["other/pong", "pong", "probe", "*/*", ""] {
         let (tool, arguments) = (tool.to_owned(), "{}".to_owned());

@@ -4,6 +4,7 @@ mod approvals;
 mod boot;
 mod look_alikes;
 mod matrix;
+mod network;
 #[cfg(unix)]
 mod package_files;
 mod permits;

@@ -94,7 +94,8 @@ impl Stage {
 
 /// Twice the patience and some: a runtime that hangs is stopped by the host, and that is slow.
 async fn within<F: Future>(what: &str, future: F) -> F::Output {
-    match tokio::time::timeout(PATIENCE * 4, future).await {
+    // On the heap: what a host does while it starts is too much for the stack of a test.
+    match tokio::time::timeout(PATIENCE * 4, Box::pin(future)).await {
         Ok(output) => output,
         Err(_) => panic!("{what} must end"),
     }

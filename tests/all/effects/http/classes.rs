@@ -87,13 +87,8 @@ fn passes(allowed: &str, ip: &str) -> bool {
     let ip: IpAddr = ip.parse().unwrap();
     let names = Names::default().with("one.test", &[ip]);
     let options = HttpOptions::new().resolver(names);
-    let limits = keyway_effects::EffectLimits {
-        http_time: std::time::Duration::from_millis(50),
-        ..Default::default()
-    };
     let folder = tempfile::tempdir().unwrap();
     let effects = keyway_effects::Effects::builder(folder.path())
-        .limits(limits)
         .http(options.allow_private(allowed).unwrap());
     let within = [network(&["one.test"])];
     let error = fetch(
