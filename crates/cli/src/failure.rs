@@ -42,6 +42,17 @@ struct AsJson<'a> {
     hints: &'a [String],
 }
 
+/// Says what happened on one line, for a command that goes on.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&output::shown(&self.0.message).to_string())?;
+        for detail in &self.0.details {
+            write!(f, "; {}", output::shown(detail))?;
+        }
+        Ok(())
+    }
+}
+
 impl Failure {
     /// Makes a failure with a stable code.
     pub(crate) fn new(code: &'static str, message: impl fmt::Display) -> Self {

@@ -4,6 +4,7 @@
 //! path that an embedder's take,
 //! and are recorded like them. It never prints: commands do.
 
+mod development;
 mod ear;
 mod running;
 mod runtimes;
@@ -28,6 +29,7 @@ use self::trail::LazyTrail;
 use crate::args::Global;
 use crate::failure::Failure;
 
+pub(crate) use self::development::{Development, Round};
 pub(crate) use self::ear::Heard;
 pub(crate) use self::running::Running;
 pub(crate) use self::states::States;
@@ -37,7 +39,7 @@ pub(crate) struct Session {
     dir: PathBuf,
     operator: OperatorId,
     limits: Limits,
-    host: Host,
+    host: Arc<Host>,
     runtime: Runtime,
     ear: Ear,
 }
@@ -63,7 +65,7 @@ impl Session {
             .state_dir(&dir);
         let builder = equip(builder, &dir, &redactor)?;
         Ok(Self {
-            host: builder.build()?,
+            host: Arc::new(builder.build()?),
             runtime: runtime()?,
             limits: Limits::default(),
             operator,
@@ -85,6 +87,18 @@ impl Session {
     /// Returns the state folder.
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// Returns the host, to be served by somebody else.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn shared_host(&self) -> Arc<Host> {
+        Arc::clone(&self.host)
+    }
+
+    /// Runs something of the host's to its end.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
     }
 
     /// Returns the catalog as it was when last read.

@@ -33,7 +33,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("keyway-test-support", &["keyway-host", "keyway-plugin-api"]),
     (
         "keyway",
-        &["keyway-effects", "keyway-host", "keyway-plugin-api"],
+        &[
+            "keyway-effects",
+            "keyway-host",
+            "keyway-mcp",
+            "keyway-plugin-api",
+            "keyway-process",
+        ],
     ),
 ];
 

@@ -40,3 +40,29 @@ pub(crate) struct CheckArgs {
     #[arg(value_name = "PATH", default_value = ".")]
     pub(crate) path: PathBuf,
 }
+
+const DEV: &str = "\
+Examples:
+  keyway dev ./weather-tools
+  keyway dev ./weather-tools -- make
+  echo 'count {\"text\": \"one two\"}' | keyway dev ./text-tools --until-eof
+
+Everything that the package asks for is granted, in a state folder that goes away with the command.
+Relative paths of file grants count from the current folder; a granted secret is the environment
+variable of its name. The package is reloaded when its digest changes; a version that does not start
+leaves the one before running.";
+
+/// `keyway dev`.
+#[derive(Debug, Args)]
+#[command(after_help = DEV)]
+pub(crate) struct DevArgs {
+    /// The package, or its plugin.json.
+    #[arg(value_name = "PATH", default_value = ".")]
+    pub(crate) path: PathBuf,
+    /// End when standard input ends.
+    #[arg(long)]
+    pub(crate) until_eof: bool,
+    /// A build to run first and after each change, after `--`. No shell reads it.
+    #[arg(last = true, value_name = "BUILD")]
+    pub(crate) build: Vec<String>,
+}

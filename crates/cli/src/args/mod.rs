@@ -6,6 +6,8 @@
 mod audit;
 mod author;
 mod call;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod plugin;
 mod state;
 mod tool;
@@ -16,8 +18,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use audit::{AuditCommand, AuditListArgs};
-pub(crate) use author::{CheckArgs, NewArgs};
+pub(crate) use author::{CheckArgs, DevArgs, NewArgs};
 pub(crate) use call::{CallArgs, CallCommand};
+#[cfg(feature = "mcp")]
+pub(crate) use mcp::{McpAddArgs, McpArgs, McpCommand, McpServeArgs};
 pub(crate) use plugin::{
     AllowArgs, ApproveArgs, Change, DenyArgs, InstallArgs, ListArgs, PluginArgs, PluginCommand,
     ProposeArgs, RevokeArgs, ScopeArgs, UninstallArgs, UpdateArgs,
@@ -37,7 +41,10 @@ Start here:
   keyway tool list                       what an agent may call
   keyway audit                           what happened, who did it
   keyway new my-plugin                   start writing a plugin
+  keyway dev ./my-plugin                 run a package while you change it
   keyway check ./my-plugin               check a package as strictly as it gets
+  keyway mcp add NAME -- COMMAND         govern an MCP server like a plugin
+  keyway mcp serve                       be an MCP server for other agents
 
 `keyway help COMMAND` explains a command and shows an example of it.";
 
@@ -102,8 +109,13 @@ pub(crate) enum Command {
         #[command(flatten)]
         list: AuditListArgs,
     },
+    /// Govern MCP servers like plugins, and serve an agent's tools over MCP.
+    #[cfg(feature = "mcp")]
+    Mcp(McpArgs),
     /// Start a new plugin crate.
     New(NewArgs),
+    /// Run a package while it is being changed; everything it asks for is granted.
+    Dev(DevArgs),
     /// Check a plugin package and list every problem.
     Check(CheckArgs),
 }

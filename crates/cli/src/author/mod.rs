@@ -1,7 +1,8 @@
 //! What plugin authors run: `new` writes a plugin that builds and passes its tests, `check`
 //! says everything that is wrong with one.
 //!
-//! This module reads and writes files and prints nothing.
+//! `watch` tells `dev` when a file changes. This module reads and writes files and prints nothing.
 
 pub(crate) mod check;
 pub(crate) mod new;
+pub(crate) mod watch;

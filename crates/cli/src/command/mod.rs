@@ -4,7 +4,10 @@ mod audit;
 mod author;
 mod call;
 mod change;
+pub(crate) mod dev;
 mod install;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod operation;
 mod query;
 mod state;
@@ -39,6 +42,9 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::Tool(args)) => tool::run(&cli.global, &args)?,
         Some(Command::State { command }) => state::run(&cli.global, command)?,
         Some(Command::Audit { command, list }) => audit::run(&cli.global, command, list)?,
+        #[cfg(feature = "mcp")]
+        Some(Command::Mcp(args)) => mcp::run(&cli.global, args)?,
+        Some(Command::Dev(args)) => dev::run(&cli.global, &args)?,
         Some(Command::New(args)) => return author::new(args, as_json),
         Some(Command::Check(args)) => return author::check_package(&args, as_json),
     }

@@ -98,14 +98,14 @@ fn equipped(builder: HostBuilder, dir: &Path, redactor: &Redactor) -> Result<Hos
         .build()
         .map_err(|e| Failure::new(e.code(), e))?;
     let builder = builder.effects(effects).redactor(redactor.clone());
-    Ok(runtimes::runtimes()
+    Ok(runtimes::runtimes(dir)?
         .into_iter()
         .fold(builder, HostBuilder::runtime))
 }
 
 /// Secrets out of the environment variables of their names. The gate has seen the grant of each
 /// name that is asked for here.
-struct Environment;
+pub(super) struct Environment;
 
 impl SecretStore for Environment {
     fn read(&self, name: &str) -> Result<Option<SecretValue>, SecretError> {
