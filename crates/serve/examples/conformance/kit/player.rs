@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use keyway_channel::ChannelLimits;
 use keyway_channel::handshake::{HostHello, Nonce, Secret};
@@ -45,8 +46,11 @@ pub(crate) fn play(launch: &Launch, manifest: &Manifest, check: &Check) -> Verdi
     })
 }
 
+/// Makes a folder of its own for each start.
 fn tempdir() -> io::Result<std::path::PathBuf> {
-    let name = format!("keyway-conformance-{}", std::process::id());
+    static STARTS: AtomicUsize = AtomicUsize::new(0);
+    let start = STARTS.fetch_add(1, Ordering::Relaxed);
+    let name = format!("keyway-conformance-{}-{start}", std::process::id());
     let path = std::env::temp_dir().join(name);
     std::fs::create_dir_all(&path)?;
     Ok(path)
