@@ -14,8 +14,15 @@ fn good() -> ToolDescriptor {
     }))
 }
 
-/// Input schemas seen with real clients and servers, and the code of the refusal, if it is one.
-pub(super) fn odd_schemas() -> Vec<(&'static str, Value, Option<&'static str>)> {
+/// A name, an input schema, and the code of the refusal, if it is one.
+type Odd = (&'static str, Value, Option<&'static str>);
+
+/// Input schemas seen with real clients and servers.
+pub(super) fn odd_schemas() -> Vec<Odd> {
+    [odd_roots(), odd_references(), odd_keywords()].concat()
+}
+
+fn odd_roots() -> Vec<Odd> {
     vec![
         (
             "root oneOf, no type",
@@ -45,6 +52,11 @@ pub(super) fn odd_schemas() -> Vec<(&'static str, Value, Option<&'static str>)> 
             json!({"$schema": "https://example.org/no-dialect", "type": "object"}),
             None,
         ),
+    ]
+}
+
+fn odd_references() -> Vec<Odd> {
+    vec![
         (
             "remote reference",
             json!({"type": "object", "properties": {"a": {"$ref": "https://example.org/a.json"}}}),
@@ -60,6 +72,11 @@ pub(super) fn odd_schemas() -> Vec<(&'static str, Value, Option<&'static str>)> 
             json!({"type": "object", "properties": {"kids": {"type": "array", "items": {"$ref": "#"}}}}),
             None,
         ),
+    ]
+}
+
+fn odd_keywords() -> Vec<Odd> {
+    vec![
         (
             "required is no list",
             json!({"type": "object", "required": "a"}),

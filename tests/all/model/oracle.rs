@@ -24,6 +24,10 @@ struct Oracle {
 
 impl Oracle {
     #[track_caller]
+    #[expect(
+        clippy::zombie_processes,
+        reason = "it ends when its input does, which is when these tests end"
+    )]
     fn start() -> Self {
         let mut python = judges()
             .script("oracle.py")
@@ -31,7 +35,6 @@ impl Oracle {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        // It ends when its input does, which is when these tests end.
         Self {
             questions: python.stdin.take().unwrap(),
             answers: BufReader::new(python.stdout.take().unwrap()),

@@ -146,7 +146,7 @@ fn fitting(schema: &Value, choice: &mut impl FnMut() -> usize) -> Value {
             _ => json!([]),
         },
         "string" => [json!("x"), json!(""), json!("xyz")][choice() % 3].clone(),
-        "boolean" => json!(choice() % 2 == 0),
+        "boolean" => json!(choice() % 2 == 1),
         "null" => json!(null),
         _ => [json!(0), json!(1), json!(2), json!(2.5)][choice() % 4].clone(),
     }
@@ -157,7 +157,7 @@ fn fitting_object(schema: &Map<String, Value>, choice: &mut impl FnMut() -> usiz
     let properties = schema.get("properties").and_then(Value::as_object);
     for (name, property) in properties.into_iter().flatten() {
         let required = schema.get("required").and_then(Value::as_array);
-        if required.is_some_and(|r| r.contains(&json!(name))) || choice() % 2 == 0 {
+        if required.is_some_and(|r| r.contains(&json!(name))) || choice() % 2 == 1 {
             members.insert(name.clone(), fitting(property, choice));
         }
     }
