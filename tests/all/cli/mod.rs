@@ -17,6 +17,7 @@ mod hostile;
 mod kept;
 mod lookup;
 mod prompt;
+mod running;
 mod shapes;
 mod source;
 mod state;

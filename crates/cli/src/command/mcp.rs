@@ -23,6 +23,7 @@ pub(super) fn run(global: &Global, args: McpArgs) -> Result<(), Failure> {
     match args.command {
         McpCommand::Add(args) => {
             let server = server(&args)?;
+            warn_of_unreachable_code(&args);
             install(&open(global)?, &server, args.trust(), global.json)
         }
         McpCommand::Import { file, trust } => import(&open(global)?, &file, trust.into(), global.json),
@@ -50,6 +51,25 @@ fn server(args: &McpAddArgs) -> Result<McpServer, Failure> {
         server = server.with_write(folder);
     }
     Ok(server)
+}
+
+/// A local server runs in a jail, where it does not see its own code unless that is granted.
+fn warn_of_unreachable_code(args: &McpAddArgs) {
+    let granted = args.read.iter().chain(&args.write).map(Path::new);
+    let is_granted = |path: &Path| granted.clone().any(|folder| path.starts_with(folder));
+    let is_system = |path: &Path| path.starts_with("/usr") || path.starts_with("/lib");
+    let paths = args.command.iter().map(Path::new);
+    for path in paths.filter(|path| path.is_absolute() && path.exists()) {
+        let folder = path.parent().unwrap_or(path);
+        if !is_granted(path) && !is_system(path) {
+            let (path, folder) = (path.to_string_lossy(), folder.to_string_lossy());
+            output::warning(format_args!(
+                "the server will not be able to read {}",
+                output::shown(&path)
+            ));
+            output::help(format_args!("to grant that: --read {}", output::shown(&folder)));
+        }
+    }
 }
 
 fn import(session: &Session, file: &Path, trust: Trust, as_json: bool) -> Result<(), Failure> {
