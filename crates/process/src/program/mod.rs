@@ -157,3 +157,70 @@ fn artifact(package: &Package, program: Program, reads: Vec<PathBuf>, is_script:
         is_script,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    const MANIFEST: &str = r#"{
+        "$schema": "https://agent-plugins.org/schemas/1.0.0/plugin.schema.json",
+        "name": "racer", "version": "1.0.0",
+        "extensions": { "dev.keyway": {
+            "schemaVersion": 1, "api": ">=0.1, <0.2",
+            "runtime": { "kind": "process", "command": "./run" },
+            "contributes": { "tools": ["go"] }
+        } }
+    }"#;
+
+    fn put(path: &Path, bytes: &[u8]) {
+        let staged = path.with_extension("staged");
+        std::io::Write::write_all(&mut File::create(&staged).unwrap(), bytes).unwrap();
+        std::fs::rename(&staged, path).unwrap();
+    }
+
+    /// Bytes are swapped all the time between the approval and the spawn; whatever is prepared is
+    /// what was approved (the control: without a store, reading the path gives both).
+    #[test]
+    fn s_d6_only_approved_bytes_are_ever_prepared() {
+        let (source, stores) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let [good, evil] = ["/bin/true", "/bin/false"].map(|path| std::fs::read(path).unwrap());
+        put(&source.path().join("plugin.json"), MANIFEST.as_bytes());
+        let run = source.path().join("run");
+        put(&run, &good);
+        let limits = Limits::default();
+        let approved = Package::read(source.path(), &limits).unwrap();
+        let is_over = AtomicBool::new(false);
+        let (mut prepared, mut refused, mut seen) = (0, 0, [false; 2]);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    put(&run, &evil);
+                    put(&run, &good);
+                }
+            });
+            for round in 0..300 {
+                let store = Store::open(&stores.path().join(round.to_string())).unwrap();
+                let wanted = Wanted {
+                    manifest: &approved.manifest,
+                    digest: approved.digest,
+                    source: source.path(),
+                    limits: &limits,
+                };
+                match Artifact::prepare(&wanted, &store, &Interpreters::default()) {
+                    Ok(artifact) => {
+                        assert_eq!(artifact.program.digest(), Some(Digest::of(&good).as_bytes()));
+                        prepared += 1;
+                    }
+                    Err(_) => refused += 1,
+                }
+                let read = std::fs::read(&run).unwrap();
+                seen[usize::from(read == evil)] = true;
+            }
+            is_over.store(true, Ordering::Relaxed);
+        });
+        assert_eq!(seen, [true; 2], "the control: both were there to be run");
+        assert!(prepared + refused == 300 && refused > 0, "{prepared} of 300");
+    }
+}

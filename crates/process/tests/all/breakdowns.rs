@@ -36,7 +36,9 @@ async fn l12_what_breaks_the_protocol_is_ended_and_nobody_else_is() {
         // It breaks down right behind its start, so it may not have been shown at all.
         eventually("the breakdown is known", || !is_listed(&host, "bad/echo")).await;
         assert!(host.call("good/echo", json!({})).await.is_ok());
-        let _ = words;
+        // It does so each time, until the circuit opens; each is told with what it did.
+        let told = || failures_in_trail(&host, "bad").concat();
+        eventually("the reason is told", || told().contains(words)).await;
     }
 }
 

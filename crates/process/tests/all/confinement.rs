@@ -113,5 +113,5 @@ async fn s_c10_a_machine_that_cannot_confine_runs_no_community_plugin() {
     let host = site.start().await;
     let (code, reason) = failure(&host, "weak");
     assert_eq!(code, "ENFORCEMENT_TOO_WEAK");
-    assert!(reason.contains("files of the same user are open to it"), "{reason}");
+    assert!(reason.contains("read and write its user's files"), "{reason}");
 }

@@ -4,6 +4,11 @@ mod support;
 
 mod breakdowns;
 mod confinement;
+mod grants;
 mod handshakes;
+mod kills;
+mod languages;
 mod life;
+mod reloads;
+mod runtimes;
 mod supervision;

@@ -314,7 +314,7 @@ fn any_event() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(300))]
 
     /// However events come, a plugin that is started once is spawned at most as often in any
     /// window as it may crash.

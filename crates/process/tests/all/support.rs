@@ -20,8 +20,8 @@ use tokio::sync::broadcast::Receiver;
 pub(crate) const STRESS: &str = env!("CARGO_BIN_EXE_keyway-stress");
 
 /// Every tool of the stress plugin.
-pub(crate) const TOOLS: [&str; 12] = [
-    "ask", "attack", "crash", "echo", "flood", "fork", "late", "look", "print", "recall", "sleep",
+pub(crate) const TOOLS: [&str; 13] = [
+    "ask", "attack", "crash", "echo", "flood", "fork", "late", "look", "nap", "print", "recall", "sleep",
     "stuck",
 ];
 
@@ -208,6 +208,20 @@ pub(crate) fn failures_in_trail(host: &TestHost, name: &str) -> Vec<String> {
         _ => None,
     });
     failed.collect()
+}
+
+/// Returns the process of a site's plugin that holds the channel: its own, not the one that
+/// started it.
+pub(crate) fn program(site: &Site) -> Option<rustix::process::Pid> {
+    let store = site.store().to_string_lossy().into_owned();
+    highest(processes(&store))
+}
+
+/// Returns the process that was started last, of folders in `/proc`.
+pub(crate) fn highest(processes: Vec<PathBuf>) -> Option<rustix::process::Pid> {
+    let names = processes.iter().filter_map(|path| path.file_name()?.to_str());
+    let last = names.filter_map(|name| name.parse().ok()).max();
+    last.and_then(rustix::process::Pid::from_raw)
 }
 
 /// Returns the processes of this machine whose command line holds a word.

@@ -1,8 +1,10 @@
 //! A plugin that misbehaves on demand, to try out hosts with.
 //!
-//! Each argument is a switch (see [`switch::Switch`]); without one it behaves. It takes its name from
+//! Each argument is a switch (see [`switch::Switch`]), and so is each line of a file `switches` in its
+//! package; without one it behaves. It takes its name from
 //! the host and its tools from the manifest that the host sends, and what a tool does follows from its
-//! name: `echo`, `sleep`, `stuck`, `crash`, `look`, `ask`, `late`, `fork`, `print`, `flood`, `attack`.
+//! name: `echo`, `nap`, `sleep`, `stuck`, `crash`, `look`,
+//! `ask`, `late`, `recall`, `fork`, `print`, `flood`, `attack`.
 
 mod attack;
 mod channel;
@@ -16,7 +18,9 @@ use channel::Channel;
 use switch::Switches;
 
 fn main() -> ExitCode {
-    let switches = match Switches::of(std::env::args().skip(1)) {
+    let more = std::fs::read_to_string("switches").unwrap_or_default();
+    let arguments = std::env::args().skip(1);
+    let switches = match Switches::of(arguments.chain(more.lines().map(str::to_owned))) {
         Ok(switches) => switches,
         Err(unknown) => return fail(&format!("there is no switch {unknown}")),
     };

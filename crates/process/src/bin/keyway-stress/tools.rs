@@ -33,6 +33,12 @@ pub(crate) fn serve(channel: &Channel, switches: &Switches) -> ExitCode {
             match FromHost::parse(&line) {
                 Ok(FromHost::Answer { id, answer }) => channel.answered(id.0, answer),
                 Ok(FromHost::Cancelled { call }) => program.cancel(call),
+                // A thread would cost more than the echo.
+                Ok(FromHost::Request { id, request: HostRequest::CallTool(call) })
+                    if call.name == "echo" =>
+                {
+                    program.call(id, &call);
+                }
                 Ok(FromHost::Request { id, request: HostRequest::CallTool(call) }) => {
                     let program = &program;
                     scope.spawn(move || program.call(id, &call));
@@ -172,7 +178,7 @@ impl Program<'_> {
         }
         let schema = json!({ "type": "object" });
         let name = ToolName::parse(name).ok()?;
-        let repeats = name.as_str() == "echo";
+        let repeats = matches!(name.as_str(), "echo" | "nap");
         let descriptor = ToolDescriptor::new(name, description, Effect::Read, schema);
         Some(descriptor.with_idempotent(repeats))
     }
@@ -236,7 +242,7 @@ impl Program<'_> {
             "look" => Ok(attack::look()),
             "print" => Ok(print(arguments)),
             "recall" => Ok(self.remembered.lock().unwrap_or_else(PoisonError::into_inner).clone()),
-            "sleep" => self.sleep(call, arguments),
+            "nap" | "sleep" => self.sleep(call, arguments),
             "stuck" => hang(),
             _ => Ok(arguments.clone()),
         }

@@ -1,0 +1,6 @@
+//! The plugin of the runtimes suite as an executable.
+
+#[path = "../tests/all/runtimes/twin.rs"]
+mod twin;
+
+keyway_serve::main!(twin::Twin { kind: "process" });
