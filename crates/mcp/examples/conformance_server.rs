@@ -1,8 +1,9 @@
 //! The server that the official conformance suite is pointed at: a keyway host whose own tools are the
-//! suite's fixtures, served over HTTP. Prints its address.
+//! suite's fixtures, served over HTTP at a port, where it prints its address, or over stdio.
 //!
 //! ```sh
 //! cargo run -p keyway-mcp --example conformance_server -- 3000
+//! cargo run -p keyway-mcp --example conformance_server -- stdio
 //! ```
 
 #![expect(
@@ -387,6 +388,10 @@ async fn main() {
         .prompts(Prompts)
         .completions(Prompts);
     announcer.set(endpoint.announcer()).unwrap();
+    if port == "stdio" {
+        endpoint.serve_stdio().await.unwrap();
+        return;
+    }
     let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await.unwrap();
     println!("http://{}/mcp", listener.local_addr().unwrap());
     endpoint.http(HttpOptions::new()).serve(listener, std::future::pending()).await.unwrap();

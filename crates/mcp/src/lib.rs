@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod adapt;
 mod client;
 mod config;
 mod error;
@@ -9,6 +10,9 @@ mod serve;
 mod tls;
 mod tools;
 
+pub use adapt::ClosureTool;
+#[cfg(feature = "rmcp-adapter")]
+pub use adapt::{AdaptedTool, RmcpTools};
 pub use client::{
     Answerable, Answers, Authorizer, CallOptions, CallReply, Changes, Child, Connection, Era,
     LaunchSpec, Launched, Launcher, McpClient, OAuthClient, PlainLauncher, Progress, Question,

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use super::answers::{Answers, NoAnswers};
 use super::auth::OAuthClient;
 use super::handler::{Changes, Handler, ProgressTable};
-use super::launcher::{LastWords, LaunchSpec, Launcher, PlainLauncher, find_program};
+use super::launcher::{LastWords, LaunchSpec, Launched, Launcher, PlainLauncher, find_program};
 use super::lines::Lines;
 use super::request::deep;
 use super::session::{Process, Session};
@@ -176,6 +176,17 @@ impl Connection {
         let spec = self.launch_spec(server).map_err(|reason| self.unreachable(reason))?;
         let launched = self.launcher.launch(&spec).await;
         let launched = launched.map_err(|reason| self.unreachable(reason))?;
+        self.connect_launched(launched).await
+    }
+
+    /// Opens a session with what runs already.
+    #[cfg(feature = "rmcp-adapter")]
+    pub(crate) async fn open_launched(self, launched: Launched) -> Result<McpClient, McpError> {
+        let connected = self.connect_launched(launched).await?;
+        Ok(McpClient::new(self, connected))
+    }
+
+    async fn connect_launched(&self, launched: Launched) -> Result<Connected, McpError> {
         let mut process = Process {
             child: launched.child,
             words: LastWords::listen(launched.stderr),

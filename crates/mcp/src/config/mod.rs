@@ -95,15 +95,31 @@ impl McpServer {
     }
 
     fn at(id: &str, place: Place) -> Result<Self, ConfigError> {
-        Ok(Self {
-            id: PluginId::parse(id)?,
+        Ok(Self::new(PluginId::parse(id)?, place))
+    }
+
+    /// Makes the configuration of a service inside this process, which nobody starts or reaches.
+    #[cfg(feature = "rmcp-adapter")]
+    pub(crate) fn linked(id: &'static str) -> Self {
+        let nothing = StdioServer {
+            command: String::new(),
+            args: Vec::new(),
+            env: BTreeMap::new(),
+            folder: None,
+        };
+        Self::new(PluginId::from_static(id), Place::Stdio(nothing)).with_trusted_hints()
+    }
+
+    fn new(id: PluginId, place: Place) -> Self {
+        Self {
+            id,
             place,
             hints_are_trusted: false,
             effects: BTreeMap::new(),
             only: None,
             read: BTreeSet::new(),
             write: BTreeSet::new(),
-        })
+        }
     }
 
     /// Sets an environment variable of the child process, which gets no others but `PATH`.

@@ -8,7 +8,7 @@ use crate::judges::judges;
 
 const REVISIONS: [&str; 2] = ["2025-11-25", "2026-07-28"];
 
-fn example(name: &str) -> PathBuf {
+pub(crate) fn example(name: &str) -> PathBuf {
     let here = std::env::current_exe().unwrap();
     let built = here.parent().unwrap().parent().unwrap().join("examples").join(name);
     assert!(built.exists(), "cargo builds examples with the tests: {}", built.display());

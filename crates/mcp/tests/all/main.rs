@@ -9,3 +9,4 @@ mod jail;
 mod kit;
 mod launches;
 mod real_servers;
+mod serving;
