@@ -74,15 +74,7 @@ impl Probe {
                 },
                 write,
             ),
-            (
-                R::HttpFetch {
-                    method: "GET".into(),
-                    url: "https://probe.test/".into(),
-                    headers: Vec::new(),
-                    body: None,
-                },
-                network,
-            ),
+            (fetch("https://probe.test/"), network),
             (
                 R::Log {
                     level: LogLevel::Info,
@@ -139,6 +131,15 @@ impl Probe {
             ("probe/remember", json!({}), state),
             ("probe/relay", json!({"tool": "probe/pong"}), tool),
         ]
+    }
+}
+
+fn fetch(url: &str) -> EffectRequest {
+    EffectRequest::HttpFetch {
+        method: "GET".to_owned(),
+        url: url.to_owned(),
+        headers: Vec::new(),
+        body: None,
     }
 }
 

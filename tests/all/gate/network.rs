@@ -144,7 +144,7 @@ async fn a_use_is_spent_of_every_grant_that_a_request_uses_and_of_no_other() {
     counted(&host, "network:two.test", 1).await;
     counted(&host, "secret:A", 1).await;
     let with_secret = get("http://one.test/", &[("a", "${secret:A}${secret:A}")]);
-    host.call("asker/ask", asking(&[with_secret.clone()]))
+    host.call("asker/ask", asking(std::slice::from_ref(&with_secret)))
         .await
         .unwrap();
     // A host that costs a use of its own is none to be redirected to for free.

@@ -327,7 +327,7 @@ fn s_c8_no_grant_leads_past_the_guard() {
 
 /// The control: without the guard the same addresses connect, and so do the same names.
 #[test]
-fn control_without_the_guard_the_same_addresses_connect() {
+fn s_c8_control_without_the_guard_the_same_addresses_connect() {
     let machine = Machine::start();
     let (effects, _folder) = effects(local(&machine.names));
     let mut reached = 0;
@@ -351,7 +351,7 @@ fn control_without_the_guard_the_same_addresses_connect() {
 
 /// The control: a client that only looks at the text for a private address lets these through.
 #[test]
-fn control_a_client_that_looks_at_the_text_connects() {
+fn s_c8_control_a_client_that_looks_at_the_text_connects() {
     let machine = Machine::start();
     let looks_private = |url: &str| {
         [
@@ -398,7 +398,7 @@ fn s_c8_a_name_that_moves_is_looked_up_once() {
 
 /// The control: who looks a name up to check it and again to connect ends at the other address.
 #[test]
-fn control_a_client_that_looks_twice_connects_to_the_second_answer() {
+fn s_c8_control_a_client_that_looks_twice_connects_to_the_second_answer() {
     use keyway_effects::http::Resolve as _;
     let servers = Server::at_one_port(&[TWO, ONE], |_| ok("reached"));
     let names = Names::default().with("moves.test", &[TWO, ONE]);

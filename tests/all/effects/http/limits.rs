@@ -204,7 +204,7 @@ fn a_slow_server_ends_when_the_time_is_over() {
         ..EffectLimits::default()
     };
     let silent = Server::start(ONE, move |_| {
-        drop(held.lock().unwrap().recv());
+        let _ = held.lock().unwrap().recv();
         Vec::new()
     });
     let error = send(limits, &silent).unwrap_err();
@@ -230,7 +230,7 @@ fn drip(listener: &std::net::TcpListener) {
     connection.write_all(head).unwrap();
     let (_keep, never) = mpsc::channel::<()>();
     while connection.write_all(b"x").is_ok() {
-        drop(never.recv_timeout(Duration::from_millis(20)));
+        let _ = never.recv_timeout(Duration::from_millis(20));
     }
 }
 
@@ -241,7 +241,7 @@ fn a_resolver_that_never_answers_is_left_behind() {
     struct Never(Mutex<mpsc::Receiver<()>>);
     impl keyway_effects::http::Resolve for Never {
         fn resolve(&self, _: &str) -> std::io::Result<Vec<std::net::IpAddr>> {
-            drop(self.0.lock().unwrap().recv());
+            let _ = self.0.lock().unwrap().recv();
             Ok(Vec::new())
         }
     }
@@ -265,7 +265,7 @@ fn one_plugin_has_a_number_of_requests_on_the_way_and_another_its_own() {
     let held = Arc::new(Mutex::new(held));
     let server = Server::start(ONE, move |request| {
         if request.contains(" /wait ") {
-            drop(held.lock().unwrap().recv());
+            let _ = held.lock().unwrap().recv();
         }
         ok("done")
     });

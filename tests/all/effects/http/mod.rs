@@ -57,7 +57,7 @@ impl Server {
                 }
                 shared.connections.fetch_add(1, Ordering::SeqCst);
                 let (answer, shared) = (Arc::clone(&answer), Arc::clone(&shared));
-                thread::spawn(move || connection.map(|c| serve(c, &*answer, &shared)));
+                thread::spawn(move || connection.map(|c| serve(&c, &*answer, &shared)));
             }
         });
         Self { address, seen }
@@ -116,12 +116,13 @@ impl<T> ConcatAll<T> for [Vec<T>; 2] {
     }
 }
 
-fn serve(connection: TcpStream, answer: &dyn Fn(&str) -> Vec<u8>, seen: &Seen) {
-    let mut reader = BufReader::new(&connection);
+fn serve(connection: &TcpStream, answer: &dyn Fn(&str) -> Vec<u8>, seen: &Seen) {
+    let mut reader = BufReader::new(connection);
     let request = read_request(&mut reader);
     seen.requests.lock().unwrap().push(request.clone());
     // Whoever asked may have left.
-    drop((&connection).write_all(&answer(&request)));
+    let mut writer = connection;
+    drop(writer.write_all(&answer(&request)));
 }
 
 fn read_request(reader: &mut impl io::BufRead) -> String {

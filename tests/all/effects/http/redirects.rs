@@ -54,7 +54,7 @@ fn s_c8_redirect_chains_end_where_the_grant_ends() {
 
 /// The control: with the other host granted and allowed the same chains arrive.
 #[test]
-fn control_the_same_chains_arrive_where_the_other_host_is_granted() {
+fn s_c8_control_the_same_chains_arrive_where_the_other_host_is_granted() {
     for location in [
         "http://two.test:{other}/",
         "http://127.0.0.2:{other}/",
@@ -72,7 +72,7 @@ fn control_the_same_chains_arrive_where_the_other_host_is_granted() {
 
 /// The control: a client that follows redirects by itself ends at the other host.
 #[test]
-fn control_a_client_that_follows_by_itself_arrives() {
+fn s_c8_control_a_client_that_follows_by_itself_arrives() {
     let (one, two, _) = chain("http://127.0.0.2:{other}/");
     let agent = ureq::Agent::new_with_defaults();
     let url = format!("http://127.0.0.1:{}/", one.port());

@@ -93,7 +93,7 @@ fn a_body_and_an_address_are_no_templates() {
 }
 
 #[test]
-fn s_t26_a_secret_that_cannot_be_sent_stops_the_request() {
+fn s_i1_a_secret_that_cannot_be_sent_stops_the_request() {
     let server = Server::start(ONE, |_| ok(""));
     let table = [
         (
@@ -174,7 +174,7 @@ fn echoes() -> Vec<String> {
 }
 
 #[test]
-fn s_t26_an_echo_does_not_tell_the_plugin_the_secret() {
+fn s_i1_an_echo_does_not_tell_the_plugin_the_secret() {
     for echo in echoes() {
         let said = echo.clone();
         let server = Server::start(ONE, move |_| {
@@ -207,7 +207,7 @@ fn s_t26_an_echo_does_not_tell_the_plugin_the_secret() {
 }
 
 #[test]
-fn s_t26_an_echo_in_bytes_that_are_no_text_is_found_too() {
+fn s_i1_an_echo_in_bytes_that_are_no_text_is_found_too() {
     let server = Server::start(ONE, |_| {
         let body = [&[0xff, 0x00, 0xfe][..], CANARY.as_bytes(), &[0xff, 0xe9]].concat();
         answer("200 OK", "", &body)
@@ -219,7 +219,7 @@ fn s_t26_an_echo_in_bytes_that_are_no_text_is_found_too() {
 
 /// Compressed or in pieces an echo could not be found.
 #[test]
-fn s_t26_an_echo_cannot_hide_in_an_encoding_or_a_range() {
+fn s_i1_an_echo_cannot_hide_in_an_encoding_or_a_range() {
     let server = Server::start(ONE, |_| {
         answer("200 OK", "content-encoding: gzip\r\n", b"xx")
     });
@@ -304,7 +304,7 @@ fn s_c8_another_port_is_another_origin() {
 
 /// A server can put what it was sent into the name of a host.
 #[test]
-fn s_t26_an_error_does_not_tell_the_secret_either() {
+fn s_i1_an_error_does_not_tell_the_secret_either() {
     let value = "canary-host-77aa";
     let server = Server::start(ONE, |request| {
         let sent = request
