@@ -16,6 +16,7 @@ mod network_needs;
 mod permits;
 pub(crate) mod plugins;
 mod probation;
+mod redefined;
 mod reload;
 mod slots;
 mod state_layout;

@@ -3,7 +3,7 @@
 //! The order makes a failed start harmless: the new instance runs before anything is written, the
 //! catalog is written before anything is visible, and the old instance goes last (settlement 7).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use keyway_plugin_api::{PluginId, ToolName};
@@ -13,7 +13,7 @@ use super::trail::Noted;
 use super::{Host, HostError, holdings, probation};
 use crate::audit::AuditEvent;
 use crate::catalog::{
-    CatalogEntry, CatalogError, CatalogOperationResult, Operation, OperationKind, Plan,
+    Candidate, CatalogEntry, CatalogError, CatalogOperationResult, Operation, OperationKind, Plan,
     ReloadStage, SlotCollision,
 };
 use crate::digest::Digest;
@@ -98,9 +98,9 @@ impl Host {
             Reach::Instances => self.alone(&plan, &lives),
         };
         if alone.is_empty() {
-            return self.apply_locked(lives, plan, reach).await;
+            return Box::pin(self.apply_locked(lives, plan, reach)).await;
         }
-        self.apply_alone(lives, plan, &alone).await
+        Box::pin(self.apply_alone(lives, plan, &alone)).await
     }
 
     /// Carries a plan out that replaces plugins of which only one instance can run. Their calls
@@ -164,7 +164,10 @@ impl Host {
         let before = self.engine.catalog.snapshot();
         let noted = Noted::of(&plan, &before, &self.operator)
             .map(|noted| noted.while_running(|id| lives.contains_key(id)));
-        let prepared = self.prepare_all(&plan, reach).await?;
+        let prepared = match self.prepare_all(&plan, reach).await {
+            Ok(prepared) => prepared,
+            Err((plugin, error)) => return self.not_ready(lives, plan, plugin, error).await,
+        };
         let written = match &noted {
             Some(noted) if plan.changes_anything() => noted.intend(&self.engine).await,
             _ => Ok(()),
@@ -176,7 +179,35 @@ impl Host {
         self.commit(lives, plan, noted, prepared).await
     }
 
-    async fn prepare_all(&self, plan: &Plan, reach: Reach) -> Result<Vec<Prepared>, HostError> {
+    /// Settles a plan whose plugin did not start. A new version that defines its tools otherwise is
+    /// put beside the old one until an operator has looked at it (settlement 22); the rest fails.
+    async fn not_ready(
+        &self,
+        lives: Lives<'_>,
+        plan: Plan,
+        plugin: PluginId,
+        error: StartError,
+    ) -> Result<OperationReport, HostError> {
+        let asked = match &error {
+            StartError::DefinitionChanged { pins, .. } => {
+                with_pins(plan.operation(), &plugin, pins)
+            }
+            _ => None,
+        };
+        match asked {
+            None => Err(self.start_failed(&plan, &plugin, error)),
+            Some(operation) => {
+                let plan = self.plan(&operation)?;
+                Box::pin(self.apply_locked(lives, plan, Reach::Instances)).await
+            }
+        }
+    }
+
+    async fn prepare_all(
+        &self,
+        plan: &Plan,
+        reach: Reach,
+    ) -> Result<Vec<Prepared>, (PluginId, StartError)> {
         let mut prepared = Vec::new();
         if reach == Reach::Catalog {
             return Ok(prepared);
@@ -189,7 +220,7 @@ impl Host {
                 Ok(ready) => prepared.push(ready),
                 Err(error) => {
                     self.discard(prepared).await;
-                    return Err(self.start_failed(plan, plugin, error));
+                    return Err((plugin.clone(), error));
                 }
             }
         }
@@ -201,7 +232,8 @@ impl Host {
         &self,
         entry: &CatalogEntry,
     ) -> Result<Prepared, StartError> {
-        let ready = self.prepare(entry).await?;
+        // Boxed: a start is a large future, and an embedder polls it on its own stack.
+        let ready = Box::pin(self.prepare(entry)).await?;
         let known = &entry.keyway.declared.tool_pins;
         if known.is_empty() || !ready.has_code() {
             return Ok(ready);
@@ -217,7 +249,7 @@ impl Host {
             return Ok(ready);
         }
         ready.discard(&self.engine).await;
-        Err(StartError::DefinitionChanged { changed })
+        Err(StartError::DefinitionChanged { changed, pins })
     }
 
     fn start_failed(&self, plan: &Plan, plugin: &PluginId, error: StartError) -> HostError {
@@ -401,6 +433,30 @@ impl Host {
             stage: error.stage().to_owned().into(),
             reason: error.to_string().into(),
         });
+    }
+}
+
+/// Returns the same operation with the definitions that its candidate turned out to have.
+fn with_pins(
+    operation: &Operation,
+    plugin: &PluginId,
+    pins: &BTreeMap<ToolName, Digest>,
+) -> Option<Operation> {
+    let told = |candidate: &Candidate| Box::new(candidate.clone().with_tool_pins(pins.clone()));
+    let is_new = |candidate: &Candidate| {
+        candidate.plugin() == plugin && candidate.declared.tool_pins != *pins
+    };
+    let plugin = plugin.clone();
+    match operation {
+        Operation::Reload { candidate, .. } if is_new(candidate) => Some(Operation::Reload {
+            plugin,
+            candidate: told(candidate),
+        }),
+        Operation::Update { candidate, .. } if is_new(candidate) => Some(Operation::Update {
+            plugin,
+            candidate: told(candidate),
+        }),
+        _ => None,
     }
 }
 

@@ -202,7 +202,7 @@ impl Host {
         if self.is_other_code(entry) {
             return PluginOutcome::new(id, pending(entry));
         }
-        let prepared = match self.prepare(entry).await {
+        let prepared = match Box::pin(self.prepare(entry)).await {
             Ok(prepared) => prepared,
             Err(error) => {
                 self.record_failure(&id, &error);

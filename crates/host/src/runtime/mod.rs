@@ -10,7 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use keyway_plugin_api::{
     CallCx, Capability, Manifest, RegisterError, RegisteredHook, SecretValue, Staged, StartFailure,
-    StateEntries, Tool,
+    StateEntries, Tool, ToolName,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -166,10 +166,12 @@ pub enum StartError {
     #[error(transparent)]
     Api(#[from] keyway_plugin_api::IncompatibleApi),
     /// It registers other tools than were approved, or describes them otherwise.
-    #[error("its tools are not the ones that were approved: {}", changed.join(", "))]
+    #[error("its tools are not the ones that were approved: {}", .changed.join(", "))]
     DefinitionChanged {
         /// The tools that differ.
         changed: Vec<String>,
+        /// Digests of the definitions that it registers.
+        pins: BTreeMap<ToolName, Digest>,
     },
     /// The runtime cannot reach the enforcement that the policy requires.
     #[error("{trust} plugins must be {required} and this runtime reaches {reached}")]
