@@ -216,9 +216,10 @@ fn revoke(c: &mut Criterion) {
                 let site = Site::start();
                 let view = site.host.view();
                 site.runtime.block_on(async {
-                    let busy = tokio::spawn(async move {
-                        view.call("stress/sleep", r#"{"ms":60000}"#).await
-                    });
+                    let busy =
+                        tokio::spawn(
+                            async move { view.call("stress/sleep", r#"{"ms":60000}"#).await },
+                        );
                     tokio::time::sleep(Duration::from_millis(20)).await;
                     let began = now();
                     site.host.revoke("stress").await;

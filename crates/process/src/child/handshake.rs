@@ -162,7 +162,11 @@ fn channel_limits(order: &Order) -> ChannelLimits {
     let limits = order.launch.limits;
     let heartbeat = order.options.pulse.idle_ms;
     ChannelLimits::default()
-        .with_inflight(limits.calls_in_flight.max(ChannelLimits::default().inflight))
+        .with_inflight(
+            limits
+                .calls_in_flight
+                .max(ChannelLimits::default().inflight),
+        )
         .with_heartbeat_ms(heartbeat)
 }
 
@@ -213,8 +217,7 @@ impl<'a> Talk<'a> {
     ) -> Result<(), Shaken> {
         // 32 bytes fit into an empty pipe, so this does not block.
         let mut pipe = std::fs::File::from(pipe);
-        pipe.write_all(secret.expose())
-            .map_err(|_| Shaken::Gone)?;
+        pipe.write_all(secret.expose()).map_err(|_| Shaken::Gone)?;
         drop(pipe);
         let nonce = Nonce::draw().map_err(|e| Shaken::Host("drawing a nonce", e))?;
         let (hello, awaiting) = HostHello::begin(secret, offer(order), nonce)?;

@@ -182,7 +182,10 @@ impl Link {
     }
 
     /// Asks for something that must not wait behind calls: a ping, a drain, a shutdown.
-    pub(crate) fn control(&self, request: HostRequest) -> Result<oneshot::Receiver<RawAnswer>, Lost> {
+    pub(crate) fn control(
+        &self,
+        request: HostRequest,
+    ) -> Result<oneshot::Receiver<RawAnswer>, Lost> {
         let mut state = self.state();
         if self.is_closed() {
             return Err(Lost::NotSent);
@@ -372,16 +375,20 @@ impl Link {
     pub(crate) fn ignored_cancels(&self, grace: Duration) -> usize {
         let now = Instant::now();
         let mut state = self.state();
-        let overdue = state.cancelled.values_mut().filter(|cancelled| {
-            !cancelled.is_counted && now.duration_since(cancelled.at) >= grace
-        });
+        let overdue = state
+            .cancelled
+            .values_mut()
+            .filter(|cancelled| !cancelled.is_counted && now.duration_since(cancelled.at) >= grace);
         overdue.map(|cancelled| cancelled.is_counted = true).count()
     }
 
     /// Returns when the next cancelled call will have gone on for longer than `grace`.
     pub(crate) fn next_overdue(&self, grace: Duration) -> Option<Instant> {
         let state = self.state();
-        let waiting = state.cancelled.values().filter(|cancelled| !cancelled.is_counted);
+        let waiting = state
+            .cancelled
+            .values()
+            .filter(|cancelled| !cancelled.is_counted);
         waiting.map(|cancelled| cancelled.at + grace).min()
     }
 

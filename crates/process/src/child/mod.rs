@@ -164,7 +164,12 @@ async fn stage(
             return Err(StageError::Known(ProcessError::Protocol(error.into())));
         }
         Ok(Err(_)) => return Err(StageError::Gone),
-        Err(_) => return Err(StageError::Known(ProcessError::TimedOut { stage, limit_ms })),
+        Err(_) => {
+            return Err(StageError::Known(ProcessError::TimedOut {
+                stage,
+                limit_ms,
+            }));
+        }
     };
     answer.map_err(|error| {
         let reason = keyway_host::text::printable_lines(&error.to_reason()).into_owned();

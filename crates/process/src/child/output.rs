@@ -132,7 +132,10 @@ mod tests {
         assert_eq!(kept.last().map(String::as_str), Some(r"\u{1b}[2J99999"));
         let ring = output.0.lock().unwrap();
         assert!(ring.bytes <= KEPT_BYTES + LINE_BYTES);
-        assert_eq!(ring.bytes, ring.lines.iter().map(String::len).sum::<usize>());
+        assert_eq!(
+            ring.bytes,
+            ring.lines.iter().map(String::len).sum::<usize>()
+        );
     }
 
     #[test]

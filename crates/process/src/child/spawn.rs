@@ -14,8 +14,8 @@ use keyway_sandbox::{Confined, Environment, Handover, Jail, Level, Reached};
 use tokio::io::unix::AsyncFd;
 use tokio::net::UnixStream;
 
-use super::output::{self, Output};
 use super::Process;
+use super::output::{self, Output};
 use crate::program::{Artifact, Interpreters, Scratch, Store, Wanted};
 use crate::runtime::Shared;
 use crate::{ProcessError, ProcessOptions, ProgramError};
@@ -85,7 +85,8 @@ impl Order {
         let artifact = self.artifact()?;
         let scratch = self.store.scratch();
         let scratch = scratch.map_err(ProcessError::host("making a scratch folder"))?;
-        let (host, child) = StdStream::pair().map_err(ProcessError::host("making a socket pair"))?;
+        let (host, child) =
+            StdStream::pair().map_err(ProcessError::host("making a socket pair"))?;
         let pipe = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC);
         let (secret_end, secret_pipe) =
             pipe.map_err(|e| ProcessError::host("making a pipe")(e.into()))?;
@@ -113,7 +114,11 @@ impl Order {
         let wanted = Wanted {
             manifest: &self.launch.manifest,
             digest: self.launch.digest,
-            source: self.launch.source_path.as_deref().ok_or(ProgramError::NoSource)?,
+            source: self
+                .launch
+                .source_path
+                .as_deref()
+                .ok_or(ProgramError::NoSource)?,
             limits: &self.launch.limits,
         };
         let interpreters = Interpreters::new(self.options.interpreters.clone());

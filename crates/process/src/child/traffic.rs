@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyway_channel::frame::FrameDecoder;
-use keyway_channel::message::{FromHost, FromPlugin, PluginRequestId, Refusal, ReplyShape, RpcError};
+use keyway_channel::message::{
+    FromHost, FromPlugin, PluginRequestId, Refusal, ReplyShape, RpcError,
+};
 use keyway_plugin_api::{CallCx, EffectRequest, ToolError, ToolErrorKind};
 use tokio::io;
 use tokio::sync::mpsc;
@@ -17,9 +19,9 @@ use super::link::{Asked, Ending, Link};
 const READ_BYTES: usize = 64 * 1024;
 /// Log lines and progress that wait for the host; more are dropped.
 const NOTICES: usize = 256;
-/// Log lines and progress that are looked at in each second; a plugin that says more is read
-/// more slowly, and nobody else is.
-const NOTICES_A_SECOND: u32 = 10_000;
+/// Requests, log lines and reports of progress that are looked at in each second; a plugin that says
+/// more is read more slowly, and nobody else is.
+const WISHES_A_SECOND: u32 = 10_000;
 
 /// Writes what gathers, until the channel is closed.
 pub(super) async fn write(link: Arc<Link>) {
@@ -68,7 +70,7 @@ pub(super) struct Reader {
     flood: Flood,
 }
 
-/// Counts the notices of the running second.
+/// Counts what the plugin wanted in the running second.
 struct Flood {
     began: Instant,
     count: u32,
@@ -113,7 +115,12 @@ impl Reader {
                 _ = self.link.ended() => return Ending::Host,
             }
             match self.link.stream.try_read(&mut buffer) {
-                Ok(0) => return self.decoder.finish().map_or_else(cut_short, |()| Ending::Peer),
+                Ok(0) => {
+                    return self
+                        .decoder
+                        .finish()
+                        .map_or_else(cut_short, |()| Ending::Peer);
+                }
                 Ok(count) => {
                     self.link.heard();
                     if let Err(ending) = self.take(&buffer[..count]).await {
@@ -149,10 +156,14 @@ impl Reader {
                 }
             }
             FromPlugin::Refused { id, error } => {
+                self.slow_down().await;
                 self.link.asked(id.0)?;
                 self.reply(id, Err(error));
             }
-            FromPlugin::Request { id, call, effect } => self.perform(id, call, effect)?,
+            FromPlugin::Request { id, call, effect } => {
+                self.slow_down().await;
+                self.perform(id, call, effect)?;
+            }
             _ => self.slow_down().await,
         }
         Ok(())
@@ -208,7 +219,7 @@ impl Reader {
     async fn slow_down(&mut self) {
         let second = Duration::from_secs(1);
         self.flood.count += 1;
-        if self.flood.count > NOTICES_A_SECOND {
+        if self.flood.count > WISHES_A_SECOND {
             tokio::time::sleep_until(self.flood.began + second).await;
         }
         if self.flood.began.elapsed() >= second {

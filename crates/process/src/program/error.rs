@@ -11,7 +11,9 @@ use keyway_host::package::PackageError;
 #[non_exhaustive]
 pub enum ProgramError {
     /// The arguments hold code, so nobody could approve a file.
-    #[error("the argument `{argument}` of {word} is code or takes code; put it into a file of the package")]
+    #[error(
+        "the argument `{argument}` of {word} is code or takes code; put it into a file of the package"
+    )]
     #[non_exhaustive]
     InlineCode {
         /// The interpreter.
@@ -20,7 +22,9 @@ pub enum ProgramError {
         argument: String,
     },
     /// A shell would run whatever it is told.
-    #[error("`{word}` is no interpreter that plugins run in; write the plugin as a program, or in a language with an SDK")]
+    #[error(
+        "`{word}` is no interpreter that plugins run in; write the plugin as a program, or in a language with an SDK"
+    )]
     #[non_exhaustive]
     Interpreter {
         /// The word.
@@ -39,7 +43,9 @@ pub enum ProgramError {
         searched: Vec<String>,
     },
     /// The package is not what the operator approved.
-    #[error("the package is not what was approved: found {found}, approved {approved}; reload the plugin to have it looked at")]
+    #[error(
+        "the package is not what was approved: found {found}, approved {approved}; reload the plugin to have it looked at"
+    )]
     #[non_exhaustive]
     NotApproved {
         /// What is there.

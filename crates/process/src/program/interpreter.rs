@@ -40,7 +40,10 @@ impl Interpreters {
         check_word(word)?;
         let named = self.0.get(word).cloned();
         let searched = SEARCHED.iter().map(|folder| Path::new(folder).join(word));
-        let path = named.into_iter().chain(searched).find_map(|path| native(&path));
+        let path = named
+            .into_iter()
+            .chain(searched)
+            .find_map(|path| native(&path));
         let path = path.ok_or_else(|| ProgramError::NoInterpreter {
             word: word.to_owned(),
             searched: SEARCHED.iter().map(ToString::to_string).collect(),
@@ -65,7 +68,11 @@ fn options_of(word: &str) -> Vec<&'static str> {
 fn reads_of(path: &Path) -> Vec<PathBuf> {
     let prefix = path.parent().and_then(Path::parent);
     let is_own = |prefix: &&Path| prefix.components().count() > 1 && !prefix.starts_with("/usr");
-    prefix.filter(is_own).map(Path::to_owned).into_iter().collect()
+    prefix
+        .filter(is_own)
+        .map(Path::to_owned)
+        .into_iter()
+        .collect()
 }
 
 /// Follows links to a native program. Shims of version managers are scripts and are passed over:
@@ -93,7 +100,10 @@ pub(super) fn of_first_line(bytes: &[u8], file: &str) -> Result<String, ProgramE
         file: file.to_owned(),
     };
     let line = bytes.strip_prefix(b"#!").ok_or_else(not_runnable)?;
-    let end = line.iter().position(|b| *b == b'\n').ok_or_else(not_runnable)?;
+    let end = line
+        .iter()
+        .position(|b| *b == b'\n')
+        .ok_or_else(not_runnable)?;
     let line = std::str::from_utf8(&line[..end]).map_err(|_| not_runnable())?;
     let mut words = line.split_whitespace();
     let last_part = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
@@ -122,9 +132,11 @@ pub(super) fn script_of<'a>(word: &str, args: &'a [String]) -> Result<&'a str, P
             argument: argument.clone(),
         });
     }
-    script.map(|at| args[at].as_str()).ok_or_else(|| ProgramError::NotInPackage {
-        file: "no script among the arguments".to_owned(),
-    })
+    script
+        .map(|at| args[at].as_str())
+        .ok_or_else(|| ProgramError::NotInPackage {
+            file: "no script among the arguments".to_owned(),
+        })
 }
 
 /// Options of Python, Node, Perl, Ruby and others that take code, or a module from anywhere.
@@ -154,24 +166,51 @@ mod tests {
     fn check_script(word: &str, args: &str, expected: Result<&str, &str>) {
         let args = words(args);
         let found = script_of(word, &args);
-        assert_eq!(found.as_ref().map_err(|e| e.code()).copied(), expected, "{word} {args:?}");
+        assert_eq!(
+            found.as_ref().map_err(|e| e.code()).copied(),
+            expected,
+            "{word} {args:?}"
+        );
     }
 
     #[test]
     fn s_d7_code_in_arguments_is_refused() {
         for args in [
-            "-c print(1)", "-Bc x", "-e 1", "--eval 1", "--eval=1 main.js", "-p 1", "--print=1 a.js",
-            "-m http.server", "-", "-r ./x main.js", "--require=./x main.js", "--import ./x main.js",
+            "-c print(1)",
+            "-Bc x",
+            "-e 1",
+            "--eval 1",
+            "--eval=1 main.js",
+            "-p 1",
+            "--print=1 a.js",
+            "-m http.server",
+            "-",
+            "-r ./x main.js",
+            "--require=./x main.js",
+            "--import ./x main.js",
         ] {
             check_script("python3", args, Err("PROGRAM_INLINE_CODE"));
         }
-        for word in ["sh", "bash", "env", "/usr/bin/python3", "-x", "", "busybox", "sudo"] {
+        for word in [
+            "sh",
+            "bash",
+            "env",
+            "/usr/bin/python3",
+            "-x",
+            "",
+            "busybox",
+            "sudo",
+        ] {
             check_script(word, "main.py", Err("PROGRAM_INTERPRETER"));
         }
         check_script("python3", "-B", Err("PROGRAM_NOT_IN_PACKAGE"));
         // Control: the same arguments without the code are fine.
         check_script("python3", "-B -u main.py -c x", Ok("main.py"));
-        check_script("node", "--max-old-space-size=64 main.js --eval", Ok("main.js"));
+        check_script(
+            "node",
+            "--max-old-space-size=64 main.js --eval",
+            Ok("main.js"),
+        );
     }
 
     #[track_caller]

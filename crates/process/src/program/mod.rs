@@ -95,9 +95,12 @@ fn in_package(
     interpreters: &Interpreters,
 ) -> Result<Artifact, ProgramError> {
     let path = package.folder.join(inside);
-    let listed = package.files.get(inside).ok_or_else(|| ProgramError::NotInPackage {
-        file: inside.to_owned(),
-    })?;
+    let listed = package
+        .files
+        .get(inside)
+        .ok_or_else(|| ProgramError::NotInPackage {
+            file: inside.to_owned(),
+        })?;
     let mut file = File::open(&path).map_err(|e| ProgramError::unreadable(&path, e))?;
     let mut first = Vec::new();
     let begin = u64::try_from(SHEBANG_MAX).unwrap_or(u64::MAX);
@@ -210,7 +213,10 @@ mod tests {
                 };
                 match Artifact::prepare(&wanted, &store, &Interpreters::default()) {
                     Ok(artifact) => {
-                        assert_eq!(artifact.program.digest(), Some(Digest::of(&good).as_bytes()));
+                        assert_eq!(
+                            artifact.program.digest(),
+                            Some(Digest::of(&good).as_bytes())
+                        );
                         prepared += 1;
                     }
                     Err(_) => refused += 1,
@@ -221,6 +227,9 @@ mod tests {
             is_over.store(true, Ordering::Relaxed);
         });
         assert_eq!(seen, [true; 2], "the control: both were there to be run");
-        assert!(prepared + refused == 300 && refused > 0, "{prepared} of 300");
+        assert!(
+            prepared + refused == 300 && refused > 0,
+            "{prepared} of 300"
+        );
     }
 }

@@ -33,7 +33,9 @@ impl Store {
 
     /// Returns the file that remembers what a digest registered.
     pub(crate) fn descriptors(&self, digest: Digest) -> PathBuf {
-        self.0.join("descriptors").join(format!("{}.json", hex(digest)))
+        self.0
+            .join("descriptors")
+            .join(format!("{}.json", hex(digest)))
     }
 
     /// Makes an empty folder for one process.
@@ -103,8 +105,15 @@ fn copy_file(from: &Path, to: &Path, name: &str) -> io::Result<()> {
         false => 0o500,
     };
     let no_follow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default();
-    let mut source = OpenOptions::new().read(true).custom_flags(no_follow).open(from)?;
-    let mut target = OpenOptions::new().write(true).create_new(true).mode(mode).open(to)?;
+    let mut source = OpenOptions::new()
+        .read(true)
+        .custom_flags(no_follow)
+        .open(from)?;
+    let mut target = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(to)?;
     io::copy(&mut source, &mut target)?;
     target.sync_all()
 }
@@ -144,7 +153,11 @@ fn hex(digest: Digest) -> String {
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let staged = path.with_extension(Uuid::now_v7().to_string());
     let mut options = OpenOptions::new();
-    let mut file: File = options.write(true).create_new(true).mode(0o600).open(&staged)?;
+    let mut file: File = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&staged)?;
     io::Write::write_all(&mut file, bytes)?;
     file.sync_all()?;
     fs::rename(&staged, path)

@@ -276,7 +276,8 @@ impl Actor {
             true => Phase::Coming,
             false => Phase::Gone(reason.as_str().into()),
         });
-        let mut failure = Failure::new(reason).with_last_lines(std::mem::take(&mut self.last_lines));
+        let mut failure =
+            Failure::new(reason).with_last_lines(std::mem::take(&mut self.last_lines));
         if let Some(delay) = delay {
             failure = failure.with_retry_after(delay);
         }
@@ -330,7 +331,8 @@ impl Actor {
         };
         self.order.launch.supervision.notice(level, text);
         let is_soon = self.supervisor.state().retry_at().is_some_and(|until| {
-            until.saturating_sub(self.now_ms()) <= u64::try_from(QUEUE_TIME.as_millis()).unwrap_or(0)
+            until.saturating_sub(self.now_ms())
+                <= u64::try_from(QUEUE_TIME.as_millis()).unwrap_or(0)
         });
         if !is_soon {
             self.order.shared.set(Phase::Gone(reason.as_str().into()));
@@ -341,7 +343,9 @@ impl Actor {
     fn adopt(&mut self, child: Child) {
         self.heart = Some(Heart::new(self.order.options.pulse, self.now_ms()));
         (self.closed, self.reason) = (None, None);
-        self.order.shared.set(Phase::Ready(Arc::clone(child.link())));
+        self.order
+            .shared
+            .set(Phase::Ready(Arc::clone(child.link())));
         self.child = Some(child);
     }
 
@@ -389,7 +393,10 @@ impl Actor {
         let Some(child) = &self.child else {
             return;
         };
-        for _ in 0..child.link().ignored_cancels(self.order.options.cancel_grace) {
+        for _ in 0..child
+            .link()
+            .ignored_cancels(self.order.options.cancel_grace)
+        {
             self.feed(Event::CancelIgnored).await;
         }
         self.sleep_if_idle().await;
@@ -400,7 +407,10 @@ impl Actor {
         let (Some(heart), Some(child)) = (&mut self.heart, &self.child) else {
             return;
         };
-        let heard = child.link().last_heard().saturating_duration_since(self.began);
+        let heard = child
+            .link()
+            .last_heard()
+            .saturating_duration_since(self.began);
         let is_back = heart.heard(u64::try_from(heard.as_millis()).unwrap_or(now_ms));
         let beat = heart.poll(now_ms);
         let event = match beat {

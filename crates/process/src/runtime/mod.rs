@@ -12,8 +12,10 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use keyway_channel::message::{HostRequest, StateMigration};
-use keyway_host::runtime::{Enforcement, Launch, PluginRuntime, RunningPlugin, StartError, Started};
+use keyway_channel::message::{HostRequest, Registration, StateMigration};
+use keyway_host::runtime::{
+    Enforcement, Launch, PluginRuntime, RunningPlugin, StartError, Started,
+};
 use keyway_plugin_api::{Manifest, RuntimeKind, StartFailure, StateEntries};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -75,21 +77,21 @@ impl ProcessRuntime {
             && let Some(known) = cache::load(&order).await
             && accept(&order, &known).is_ok()
         {
-            return Self::run((order, commands), known, (None, expected));
+            return Self::run((order, commands), &known, (None, expected));
         }
         let (child, reached) = first(&order).await?;
         let registration = child.registration.clone();
         cache::save(&order, &registration).await;
-        Self::run((order, commands), registration, (Some(child), reached))
+        Self::run((order, commands), &registration, (Some(child), reached))
     }
 
     /// Hands the plugin over to the task that owns it from now on.
     fn run(
         (order, commands): (Arc<Order>, Commands),
-        registration: keyway_channel::message::Registration,
+        registration: &Registration,
         (child, enforcement): (Option<Child>, Enforcement),
     ) -> Result<Started, ProcessError> {
-        let staged = registered::stage(&order, &registration)?;
+        let staged = registered::stage(&order, registration)?;
         let instance = Instance(Arc::clone(&order));
         tokio::spawn(Actor::new(order, commands, child).run());
         Ok(Started::new(staged, Arc::new(instance), enforcement))
@@ -146,10 +148,18 @@ impl RunningPlugin for Instance {
         entries: StateEntries,
     ) -> Result<StateEntries, StartFailure> {
         let failure = |text: String| StartFailure(text);
-        let to = self.0.launch.manifest.state().map_or(from, |state| state.version);
+        let to = self
+            .0
+            .launch
+            .manifest
+            .state()
+            .map_or(from, |state| state.version);
         let link = self.0.shared.link().await.map_err(|e| failure(e.message))?;
         let request = HostRequest::Migrate(StateMigration { from, to, entries });
-        let answer = link.ask(request).await.map_err(|lost| failure(lost.to_string()))?;
+        let answer = link
+            .ask(request)
+            .await
+            .map_err(|lost| failure(lost.to_string()))?;
         let result = answer.map_err(|e| failure(e.to_reason()))?;
         StateMigration::entries_from_result(&result).map_err(|e| failure(e.to_string()))
     }

@@ -8,8 +8,8 @@ use keyway_channel::message::{
     HookRegistration, HostRequest, RawAnswer, ToolCall, output_from_result, verdict_from_result,
 };
 use keyway_plugin_api::{
-    Arguments, CallCx, Hook, HookAuthority, HookEvent, HookVerdict, Tool, ToolDescriptor, ToolError,
-    ToolErrorKind, ToolOutput,
+    Arguments, CallCx, Hook, HookAuthority, HookEvent, HookVerdict, Tool, ToolDescriptor,
+    ToolError, ToolErrorKind, ToolOutput,
 };
 use serde_json::value::RawValue;
 
@@ -85,7 +85,9 @@ impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotSent => f.write_str("the plugin's process ended before the request was sent"),
-            Self::Overloaded => f.write_str("as many requests as may be wait for the plugin already"),
+            Self::Overloaded => {
+                f.write_str("as many requests as may be wait for the plugin already")
+            }
             Self::Sent => f.write_str("the plugin's process ended before it answered"),
             Self::Unsendable(error) => write!(f, "the request cannot be sent: {error}"),
         }

@@ -14,7 +14,10 @@ pub(super) fn stage(order: &Order, registration: &Registration) -> Result<Staged
     let launch = &order.launch;
     let mut ctx = Register::open(&launch.manifest, &launch.settings);
     for descriptor in &registration.tools {
-        ctx.tool(ProxyTool::new(descriptor.clone(), Arc::clone(&order.shared)))?;
+        ctx.tool(ProxyTool::new(
+            descriptor.clone(),
+            Arc::clone(&order.shared),
+        ))?;
     }
     for hook in &registration.hooks {
         let proxy = ProxyHook::new(*hook, Arc::clone(&order.shared));

@@ -135,7 +135,11 @@ pub(super) struct Active(Arc<Shared>);
 
 impl Drop for Active {
     fn drop(&mut self) {
-        *self.0.last_use.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *self
+            .0
+            .last_use
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Instant::now();
         self.0.active.fetch_sub(1, Ordering::SeqCst);
     }
 }

@@ -56,7 +56,8 @@ impl Budget {
             self.is_probe = false;
         }
         let since = at.now_ms.checked_sub(policy.window_ms);
-        self.crashes.retain(|when| since.is_none_or(|since| *when > since));
+        self.crashes
+            .retain(|when| since.is_none_or(|since| *when > since));
         self.crashes.push(at.now_ms);
         if self.is_probe || self.crashes.len() >= policy.crashes {
             self.is_probe = true;

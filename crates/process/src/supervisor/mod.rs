@@ -111,7 +111,10 @@ pub enum Cause {
 
 /// When an event happened, and the random number that a delay may need.
 #[derive(Debug, Clone, Copy)]
-#[expect(clippy::exhaustive_structs, reason = "the two things a decision must not fetch itself")]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "the two things a decision must not fetch itself"
+)]
 pub struct Moment {
     /// Milliseconds since some fixed moment; never less than before.
     pub now_ms: u64,
@@ -200,10 +203,15 @@ impl Supervisor {
 }
 
 impl Memory {
-    fn step(&mut self, policy: &SupervisorPolicy, (state, event): (State, Event), at: Moment) -> Step {
+    fn step(
+        &mut self,
+        policy: &SupervisorPolicy,
+        (state, event): (State, Event),
+        at: Moment,
+    ) -> Step {
         match (state, event) {
             (state @ (State::Revoked | State::Failed(_)), Event::Start) => (state, Vec::new()),
-            (state, Event::Revoke) => revoke(state),
+            (state, Event::Revoke) => revoke(&state),
             (state, Event::Stop) => stop(state),
             (State::Stopped(stopped), Event::Start) => (stopped.spawn(), vec![Action::Spawn]),
             (State::Spawning(spawning), Event::Spawned) => {
@@ -233,28 +241,31 @@ impl Memory {
     }
 
     /// What a process that is there shows of itself.
-    fn sign(&mut self, policy: &SupervisorPolicy, (state, event): (State, Event), at: Moment) -> Step {
+    fn sign(
+        &mut self,
+        policy: &SupervisorPolicy,
+        (state, event): (State, Event),
+        at: Moment,
+    ) -> Step {
         match (state, event) {
             (state, Event::Exited { tool }) => self.exited(policy, state, tool, at),
             (state, Event::Refused { reason }) => {
-                self.condemn(policy, state, Cause::Refused(reason), at)
+                self.condemn(policy, state, &Cause::Refused(reason), at)
             }
-            (state, Event::Violated) => self.condemn(policy, state, Cause::Violation, at),
-            (state, Event::Silent) => self.condemn(policy, state, Cause::Silence, at),
+            (state, Event::Violated) => self.condemn(policy, state, &Cause::Violation, at),
+            (state, Event::Silent) => self.condemn(policy, state, &Cause::Silence, at),
             (State::Ready(ready), Event::ChannelClosed) => {
                 let until = at.now_ms.saturating_add(policy.exit_grace_ms);
                 (ready.suspect(Cause::ChannelClosed, Some(until)), Vec::new())
             }
-            (state, Event::ChannelClosed) => {
-                self.condemn(policy, state, Cause::ChannelClosed, at)
-            }
+            (state, Event::ChannelClosed) => self.condemn(policy, state, &Cause::ChannelClosed, at),
             (State::Ready(ready), Event::Missed) => {
                 (ready.suspect(Cause::Silence, None), Vec::new())
             }
             (State::Suspect(suspect), Event::Heard) => (suspect.heard(), Vec::new()),
             (State::Suspect(suspect), Event::Tick) if suspect.is_over(at.now_ms) => {
                 let cause = suspect.cause().clone();
-                self.condemn(policy, State::Suspect(suspect), cause, at)
+                self.condemn(policy, State::Suspect(suspect), &cause, at)
             }
             (State::Ready(ready), Event::CancelIgnored) => self.ignored(policy, ready, at),
             (State::Ready(ready), Event::Sleep) => (ready.drain(), vec![Action::Drain]),
@@ -264,13 +275,14 @@ impl Memory {
 
     fn ignored(&mut self, policy: &SupervisorPolicy, ready: Ready, at: Moment) -> Step {
         let since = at.now_ms.checked_sub(policy.ignored_window_ms);
-        self.ignored.retain(|when| since.is_none_or(|since| *when > since));
+        self.ignored
+            .retain(|when| since.is_none_or(|since| *when > since));
         self.ignored.push(at.now_ms);
         if self.ignored.len() < policy.ignored_cancels {
             return (State::Ready(ready), Vec::new());
         }
         self.ignored.clear();
-        self.condemn(policy, State::Ready(ready), Cause::IgnoredCancels, at)
+        self.condemn(policy, State::Ready(ready), &Cause::IgnoredCancels, at)
     }
 
     /// Decides that the process has to go. The tools leave now, not when it is gone.
@@ -278,7 +290,7 @@ impl Memory {
         &mut self,
         policy: &SupervisorPolicy,
         state: State,
-        cause: Cause,
+        cause: &Cause,
         at: Moment,
     ) -> Step {
         let (state, is_new) = state.condemn(cause.clone());
@@ -286,7 +298,7 @@ impl Memory {
             return (state, Vec::new());
         }
         let mut actions = Vec::new();
-        self.take_down(&mut actions, cause.clone(), self.outlook(policy, &cause, at));
+        self.take_down(&mut actions, cause.clone(), self.outlook(policy, cause, at));
         actions.push(Action::Kill);
         (state, actions)
     }
@@ -321,7 +333,9 @@ impl Memory {
             return (State::Failed(Failed::new(reason)), actions);
         }
         let state = self.budget.crashed(policy, healthy_ms, at);
-        let retry_ms = state.retry_at().map(|until| until.saturating_sub(at.now_ms));
+        let retry_ms = state
+            .retry_at()
+            .map(|until| until.saturating_sub(at.now_ms));
         let retry_ms = retry_ms.filter(|_| policy.probes || matches!(state, State::Backoff(_)));
         self.take_down(&mut actions, cause, retry_ms);
         // After the tools are out, so that they are not shown once more without this one.
@@ -351,7 +365,7 @@ fn stop(state: State) -> Step {
     }
 }
 
-fn revoke(state: State) -> Step {
+fn revoke(state: &State) -> Step {
     let actions = match state.has_process() {
         true => vec![Action::Kill],
         false => Vec::new(),

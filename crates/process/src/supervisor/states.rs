@@ -4,7 +4,10 @@ use super::Cause;
 
 /// Where a plugin's process stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "the states of the design, each handled by the runtime")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "the states of the design, each handled by the runtime"
+)]
 pub enum State {
     /// Nothing runs and nobody wants it to.
     Stopped(Stopped),
@@ -143,7 +146,10 @@ impl State {
     pub(super) fn condemn(self, cause: Cause) -> (Self, bool) {
         let stronger = |old: Option<Cause>| {
             let is_new = old.is_none();
-            (Some(old.map_or(cause.clone(), |old| old.max(cause.clone()))), is_new)
+            (
+                Some(old.map_or(cause.clone(), |old| old.max(cause.clone()))),
+                is_new,
+            )
         };
         match self {
             Self::Spawning(Spawning { condemned }) => {

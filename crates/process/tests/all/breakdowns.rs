@@ -54,7 +54,9 @@ async fn s_b3_a_stopped_process_is_declared_dead_and_a_busy_one_is_not() {
     assert_eq!(told.plugin.as_str(), "frozen-plugin");
     // The control: a plugin whose only tool is stuck answers pings and lives.
     let view = host.view();
-    let stuck = view.call_within(Duration::from_secs(2), "busy/stuck", "{}").await;
+    let stuck = view
+        .call_within(Duration::from_secs(2), "busy/stuck", "{}")
+        .await;
     assert_eq!(stuck.unwrap_err().code(), "DEADLINE_EXCEEDED");
     assert!(is_listed(&host, "busy/echo"));
     assert!(failures_in_trail(&host, "busy").is_empty());
@@ -69,14 +71,19 @@ async fn s_b4_three_ignored_cancels_restart_the_plugin_and_one_does_not() {
     let view = host.view();
     let ignored = async || {
         let limit = Duration::from_millis(50);
-        let result = view.call_within(limit, "deaf/sleep", r#"{"ms":30000}"#).await;
+        let result = view
+            .call_within(limit, "deaf/sleep", r#"{"ms":30000}"#)
+            .await;
         assert_eq!(result.unwrap_err().code(), "DEADLINE_EXCEEDED");
         tokio::time::sleep(Duration::from_millis(250)).await;
     };
     ignored().await;
     ignored().await;
     assert!(host.call("deaf/echo", json!({})).await.is_ok());
-    assert!(failures_in_trail(&host, "deaf").is_empty(), "two are borne with");
+    assert!(
+        failures_in_trail(&host, "deaf").is_empty(),
+        "two are borne with"
+    );
     ignored().await;
     notice(&mut notices, "went on after they were cancelled").await;
     notice(&mut notices, "runs again").await;
@@ -107,8 +114,11 @@ async fn s_b5_a_crash_loop_ends_with_an_open_circuit() {
 async fn s_b6_nothing_is_left_of_a_tree_after_its_plugin_stopped() {
     let site = Site::new().stress("parent", &[]);
     let host = running(&site).await;
-    assert_eq!(host.call("parent/fork", json!({})).await.unwrap(), json!(true));
-    let word = "sleep\04711";
+    assert_eq!(
+        host.call("parent/fork", json!({})).await.unwrap(),
+        json!(true)
+    );
+    let word = "sleep\x004711";
     eventually("the grandchild runs", || !processes(word).is_empty()).await;
     host.disable("parent").await;
     eventually("nothing is left", || processes(word).is_empty()).await;
@@ -118,18 +128,24 @@ async fn s_b6_nothing_is_left_of_a_tree_after_its_plugin_stopped() {
 async fn s_b6_a_grandchild_that_outlives_its_parent_ends_with_it() {
     let site = Site::new().stress("leaver", &["fork-grandchild-and-exit"]);
     let host = site.start().await;
-    eventually("it is known to be gone", || !is_listed(&host, "leaver/echo")).await;
+    eventually("it is known to be gone", || {
+        !is_listed(&host, "leaver/echo")
+    })
+    .await;
     host.host().shutdown().await;
-    eventually("nothing is left", || processes("sleep\04711").is_empty()).await;
+    eventually("nothing is left", || processes("sleep\x004711").is_empty()).await;
 }
 
 #[tokio::test]
 async fn s_b7_floods_of_output_and_of_log_lines_hold_nobody_up() {
-    let site = Site::new().stress("loud", &["print-to-stdout"]).stress("good", &[]);
+    let site = Site::new()
+        .stress("loud", &["print-to-stdout"])
+        .stress("good", &[]);
     let host = running(&site).await;
     let view = host.view();
     let flood = tokio::spawn(async move {
-        view.call_within(Duration::from_secs(3), "loud/flood", r#"{"count":200000}"#).await
+        view.call_within(Duration::from_secs(3), "loud/flood", r#"{"count":200000}"#)
+            .await
     });
     for _ in 0..20 {
         assert!(host.call("good/echo", json!({})).await.is_ok());
@@ -138,7 +154,10 @@ async fn s_b7_floods_of_output_and_of_log_lines_hold_nobody_up() {
     drop(flood.await.unwrap());
     let view = host.view();
     let print = r#"{"bytes":4000000}"#;
-    drop(view.call_within(Duration::from_secs(3), "loud/print", print).await);
+    drop(
+        view.call_within(Duration::from_secs(3), "loud/print", print)
+            .await,
+    );
     assert!(host.call("good/echo", json!({})).await.is_ok());
     assert!(is_listed(&host, "loud/echo"));
 }

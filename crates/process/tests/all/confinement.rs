@@ -23,7 +23,13 @@ async fn s_c6_s_c7_environment_and_descriptors_are_built_from_nothing() {
         .map(String::as_str)
         .collect();
     let expected = [
-        "HOME", "KEYWAY_CHANNEL", "KEYWAY_PLUGIN", "KEYWAY_SECRET_FD", "LANG", "PATH", "TMPDIR",
+        "HOME",
+        "KEYWAY_CHANNEL",
+        "KEYWAY_PLUGIN",
+        "KEYWAY_SECRET_FD",
+        "LANG",
+        "PATH",
+        "TMPDIR",
         "TZ",
     ];
     assert_eq!(names, expected.into());
@@ -75,7 +81,10 @@ async fn s_c5_s_c10_a_hostile_program_of_the_same_user_reaches_nothing() {
     let site = Site::new().stress("hostile", &[]);
     let host = running(&site).await;
     let targets = Targets::new();
-    let report = host.call("hostile/attack", targets.as_arguments()).await.unwrap();
+    let report = host
+        .call("hostile/attack", targets.as_arguments())
+        .await
+        .unwrap();
     assert_eq!(worked(&report), Vec::<String>::new(), "{report:#}");
     assert!(targets.folder.path().join("plugins.json").exists());
 }
@@ -99,9 +108,16 @@ async fn s_c10_without_confinement_the_same_attacks_work_and_the_level_says_so()
     };
     assert_eq!(enforcement.to_string(), "declared");
     let targets = Targets::new();
-    let report = host.call("hostile/attack", targets.as_arguments()).await.unwrap();
+    let report = host
+        .call("hostile/attack", targets.as_arguments())
+        .await
+        .unwrap();
     let worked = worked(&report);
-    for attack in ["read a file of the host", "connect to a port", "connect to a socket of the host"] {
+    for attack in [
+        "read a file of the host",
+        "connect to a port",
+        "connect to a socket of the host",
+    ] {
         assert!(worked.contains(&attack.to_owned()), "{attack}: {report:#}");
     }
 }
@@ -113,5 +129,8 @@ async fn s_c10_a_machine_that_cannot_confine_runs_no_community_plugin() {
     let host = site.start().await;
     let (code, reason) = failure(&host, "weak");
     assert_eq!(code, "ENFORCEMENT_TOO_WEAK");
-    assert!(reason.contains("read and write its user's files"), "{reason}");
+    assert!(
+        reason.contains("read and write its user's files"),
+        "{reason}"
+    );
 }

@@ -22,7 +22,10 @@ async fn l06_the_granted_host_and_no_other() {
         "reason": "weather" }]);
     let site = Site::new().plugin("net", &[], json!({ "capabilities": network }));
     let host = running(&site).await;
-    let granted = host.call("net/ask", fetch("https://api.test/now")).await.unwrap();
+    let granted = host
+        .call("net/ask", fetch("https://api.test/now"))
+        .await
+        .unwrap();
     assert_eq!(granted["result"]["status"], json!(404), "{granted}");
     for other in [
         "https://api.test.evil.test/",

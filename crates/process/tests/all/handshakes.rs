@@ -52,8 +52,16 @@ async fn l11_s_d8_handshake_attacks_are_refused_and_the_child_is_gone() {
 #[tokio::test]
 async fn s_b2_a_start_that_goes_wrong_before_the_handshake_fails_in_time_with_the_reason() {
     for (switch, code, words) in [
-        ("exit-before-hello", "PLUGIN_EXITED", "leaving before the hello"),
-        ("garbage-first-line", "NOT_A_PLUGIN", "Welcome to \\x1b[31mmy"),
+        (
+            "exit-before-hello",
+            "PLUGIN_EXITED",
+            "leaving before the hello",
+        ),
+        (
+            "garbage-first-line",
+            "NOT_A_PLUGIN",
+            "Welcome to \\x1b[31mmy",
+        ),
         ("not-utf8", "NOT_A_PLUGIN", "\\xff\\xfe{}"),
         ("huge-line", "NOT_A_PLUGIN", "xxxx"),
         ("hang-in-handshake", "HANDSHAKE_TIMEOUT", "1500 ms"),
@@ -68,8 +76,16 @@ async fn s_b2_a_start_that_goes_wrong_before_the_handshake_fails_in_time_with_th
 #[tokio::test]
 async fn r04_a_register_or_start_that_fails_leaves_nothing() {
     for (switch, code, words) in [
-        ("register-fails", "REGISTER_FAILED", "two tools and then no more"),
-        ("register-undeclared", "UNDECLARED_CONTRIBUTION", "tool `undeclared`"),
+        (
+            "register-fails",
+            "REGISTER_FAILED",
+            "two tools and then no more",
+        ),
+        (
+            "register-undeclared",
+            "UNDECLARED_CONTRIBUTION",
+            "tool `undeclared`",
+        ),
         ("exit-in-register", "PLUGIN_EXITED", "exited with code 101"),
         ("hang-in-register", "START_TIMED_OUT", "register"),
         ("hang-in-start", "START_TIMED_OUT", "start"),

@@ -18,7 +18,10 @@ async fn host(site: &Site) -> TestHost {
     let host = TestHost::builder()
         .approver(ScriptedApprover::approving().granting(["state:65536"]))
         .clock(FakeClock::at(SystemClock::new().now_ms()))
-        .configure(|host| host.runtime(runtime).plugins_dir(examples(), Trust::Community))
+        .configure(|host| {
+            host.runtime(runtime)
+                .plugins_dir(examples(), Trust::Community)
+        })
         .start()
         .await;
     let failed: Vec<_> = host.report().failures().collect();
@@ -37,12 +40,16 @@ async fn python_and_node_plugins_run_enforced_and_keep_state_through_the_host() 
         };
         assert_eq!(enforcement.to_string(), "enforced", "{plugin}");
     }
-    let counted = host.call("node-text/count_words", json!({ "text": "one two three" })).await;
+    let counted = host
+        .call("node-text/count_words", json!({ "text": "one two three" }))
+        .await;
     assert!(counted.unwrap().to_string().contains('3'));
     let note = json!({ "name": "milk", "text": "buy some" });
     let added = host.call("python-notes/add_note", note).await;
     assert!(added.is_ok(), "{added:?}");
-    let found = host.call("python-notes/find_notes", json!({ "words": "milk" })).await;
+    let found = host
+        .call("python-notes/find_notes", json!({ "words": "milk" }))
+        .await;
     assert!(found.is_ok(), "{found:?}");
 }
 
@@ -54,13 +61,18 @@ async fn an_interpreted_plugin_that_is_killed_comes_back_with_its_state() {
     let note = json!({ "name": "milk", "text": "buy some" });
     host.call("python-notes/add_note", note).await.unwrap();
     let store = site.store().to_string_lossy().into_owned();
-    let own = crate::support::processes("plugin.py").into_iter().filter(|path| {
-        let line = std::fs::read(path.join("cmdline")).unwrap_or_default();
-        String::from_utf8_lossy(&line).contains(&store)
-    });
-    let pid = crate::support::highest(own.collect()).unwrap();
+    let own = crate::support::processes("plugin.py")
+        .into_iter()
+        .filter(|path| {
+            let line = std::fs::read(path.join("cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&line).contains(&store)
+        });
+    let pid = crate::support::highest(&own.collect::<Vec<_>>()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     crate::support::notice(&mut notices, "runs again").await;
-    let found = host.call("python-notes/find_notes", json!({ "words": "milk" })).await.unwrap();
+    let found = host
+        .call("python-notes/find_notes", json!({ "words": "milk" }))
+        .await
+        .unwrap();
     assert!(found.to_string().contains("milk"), "{found}");
 }

@@ -19,7 +19,9 @@ async fn a_plugin_starts_confined_answers_and_stops() {
     assert!(!is_listed(&host, "life/echo"));
     host.host().shutdown().await;
     // Nothing of the process is left behind.
-    let left = std::fs::read_dir(site.store().join("scratch")).unwrap().count();
+    let left = std::fs::read_dir(site.store().join("scratch"))
+        .unwrap()
+        .count();
     assert_eq!(left, 0);
 }
 
@@ -68,7 +70,9 @@ async fn a_call_that_is_given_up_on_is_cancelled_in_the_plugin() {
     let view = host.view();
     let limit = Duration::from_millis(100);
     let started = tokio::time::Instant::now();
-    let result = view.call_within(limit, "life/sleep", r#"{"ms":60000}"#).await;
+    let result = view
+        .call_within(limit, "life/sleep", r#"{"ms":60000}"#)
+        .await;
     assert_eq!(result.unwrap_err().code(), "DEADLINE_EXCEEDED");
     assert!(started.elapsed() < Duration::from_secs(10));
     // The plugin is none the worse.
@@ -81,7 +85,10 @@ async fn effects_of_a_call_go_through_the_gate() {
     let site = Site::new().plugin("life", &[], json!({ "capabilities": capabilities }));
     let host = running(&site).await;
     let put = json!({ "method": "host/state.put", "params": { "key": "k", "value": "aGk=" } });
-    assert_eq!(host.call("life/ask", put).await.unwrap(), json!({ "result": {} }));
+    assert_eq!(
+        host.call("life/ask", put).await.unwrap(),
+        json!({ "result": {} })
+    );
     let get = json!({ "method": "host/state.get", "params": { "key": "k" } });
     let got = host.call("life/ask", get).await.unwrap();
     assert_eq!(got, json!({ "result": { "value": "aGk=" } }));

@@ -19,7 +19,10 @@ fn id(name: &str) -> PluginId {
 async fn s_b10_reloads_under_load_lose_no_call() {
     let site = Site::new().stress("app", &[]);
     let host = Arc::new(running(&site).await);
-    let (stop, calls) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let (stop, calls) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicUsize::new(0)),
+    );
     let callers: Vec<_> = (0..4)
         .map(|_| {
             let (view, stop, calls) = (host.view(), Arc::clone(&stop), Arc::clone(&calls));
@@ -32,7 +35,8 @@ async fn s_b10_reloads_under_load_lose_no_call() {
         })
         .collect();
     for round in 0..10 {
-        site.packages.write_file("app", "version.txt", format!("{round}").as_bytes());
+        site.packages
+            .write_file("app", "version.txt", format!("{round}").as_bytes());
         host.host().reload(&id("app")).await.unwrap();
     }
     stop.store(true, Ordering::Relaxed);
@@ -41,15 +45,25 @@ async fn s_b10_reloads_under_load_lose_no_call() {
     }
     assert!(calls.load(Ordering::Relaxed) > 0);
     let scratch = site.store().join("scratch");
-    assert_eq!(std::fs::read_dir(scratch).unwrap().count(), 1, "one process serves");
+    assert_eq!(
+        std::fs::read_dir(scratch).unwrap().count(),
+        1,
+        "one process serves"
+    );
 }
 
 #[tokio::test]
 async fn c10_a_new_version_that_fails_leaves_the_old_one_serving() {
     let site = Site::new().stress("app", &[]);
     let host = running(&site).await;
-    for switch in ["exit-before-hello", "bad-mac", "register-fails", "start-fails"] {
-        site.packages.write_file("app", "switches", switch.as_bytes());
+    for switch in [
+        "exit-before-hello",
+        "bad-mac",
+        "register-fails",
+        "start-fails",
+    ] {
+        site.packages
+            .write_file("app", "switches", switch.as_bytes());
         let failed = host.host().reload(&id("app")).await.unwrap_err();
         assert_eq!(failed.code(), "RELOAD_FAILED", "{switch}: {failed}");
         assert!(host.call("app/echo", json!({})).await.is_ok(), "{switch}");
@@ -59,8 +73,10 @@ async fn c10_a_new_version_that_fails_leaves_the_old_one_serving() {
     assert_eq!(failed.code(), "RELOAD_FAILED");
     assert!(host.call("app/echo", json!({})).await.is_ok());
     // The control: a good version takes over.
-    site.packages.write("app", &manifest("app", &[], json!({})));
-    site.packages.write_file("app", "switches", b"print-to-stdout");
+    site.packages
+        .write("app", &manifest("app", &[], &json!({})));
+    site.packages
+        .write_file("app", "switches", b"print-to-stdout");
     host.host().reload(&id("app")).await.unwrap();
     assert!(host.call("app/echo", json!({})).await.is_ok());
 }
@@ -77,7 +93,10 @@ async fn s_d6_bytes_that_were_swapped_after_the_approval_do_not_run() {
             // Read and approved, not started yet: here the bytes change.
             let program = other.packages.folder("app").join("bin/stress");
             let built = host;
-            std::fs::OpenOptions::new().append(true).open(program).unwrap();
+            std::fs::OpenOptions::new()
+                .append(true)
+                .open(program)
+                .unwrap();
             built
         })
         .await;
@@ -97,9 +116,15 @@ async fn s_d6_bytes_that_were_swapped_after_the_approval_do_not_run() {
     for copy in std::fs::read_dir(&packages).unwrap().flatten() {
         std::fs::remove_dir_all(copy.path()).unwrap();
     }
-    let refused = host.host().run(&keyway_host::catalog::Operation::Enable { plugin: id("app") }).await;
+    let refused = host
+        .host()
+        .run(&keyway_host::catalog::Operation::Enable { plugin: id("app") })
+        .await;
     let refused = refused.unwrap_err();
-    assert!(refused.to_string().contains("not what was approved"), "{refused}");
+    assert!(
+        refused.to_string().contains("not what was approved"),
+        "{refused}"
+    );
 }
 
 #[tokio::test]
@@ -107,22 +132,26 @@ async fn l13_tools_that_describe_themselves_otherwise_after_a_restart_stay_out()
     let site = Site::new().stress("drifter", &["tool-list-drift"]);
     let host = running(&site).await;
     let mut notices = host.host().notices();
-    assert_eq!(code(&host.call("drifter/crash", json!({})).await), "PLUGIN_GONE");
+    assert_eq!(
+        code(&host.call("drifter/crash", json!({})).await),
+        "PLUGIN_GONE"
+    );
     let told = notice(&mut notices, "not started again").await;
     assert!(told.message.contains("TOOL_DRIFT"), "{told:?}");
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert!(!is_listed(&host, "drifter/echo"));
     eventually("its process is gone", || {
-        std::fs::read_dir(site.store().join("scratch")).unwrap().count() == 0
+        std::fs::read_dir(site.store().join("scratch"))
+            .unwrap()
+            .count()
+            == 0
     })
     .await;
 }
 
 #[tokio::test]
 async fn s_d7_commands_that_run_any_text_are_refused() {
-    let run = |command: &str, args: &[&str]| {
-        json!({ "runtime": { "kind": "process", "command": command, "args": args } })
-    };
+    let run = |command: &str, args: &[&str]| json!({ "runtime": { "kind": "process", "command": command, "args": args } });
     let site = Site::new()
         .plugin("shell", &[], run("sh", &["-c", "id"]))
         .plugin("env", &[], run("env", &["python3", "main.py"]))

@@ -34,7 +34,8 @@ impl Run {
         let (next, actions) = self.supervisor.clone().handle(event, at);
         self.supervisor = next;
         let now = self.now_ms;
-        self.actions.extend(actions.iter().cloned().map(|action| (now, action)));
+        self.actions
+            .extend(actions.iter().cloned().map(|action| (now, action)));
         actions
     }
 
@@ -145,7 +146,9 @@ fn delays_double_up_to_their_cap_and_begin_anew_after_good_service() {
         run.event(exit());
         delays.push(run.revive());
     }
-    let expected = [200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 30_000, 30_000];
+    let expected = [
+        200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 30_000, 30_000,
+    ];
     assert_eq!(delays, expected);
     run.wait(60_000).event(exit());
     assert_eq!(run.revive(), 200);
@@ -190,7 +193,10 @@ fn s_b5_the_third_crash_in_five_minutes_opens_the_circuit_for_five_minutes() {
     assert!(run.event(exit()).is_empty(), "the tools are out already");
     assert_eq!(run.name(), "open");
     run.revive();
-    assert_eq!(run.actions.last().map(|(_, action)| action), Some(&Action::BringUp));
+    assert_eq!(
+        run.actions.last().map(|(_, action)| action),
+        Some(&Action::BringUp)
+    );
     // The probe does well: it counts as healed.
     run.wait(60_000).event(exit());
     assert_eq!(run.name(), "backoff");
@@ -216,7 +222,10 @@ fn without_probes_only_an_operator_brings_it_back() {
     };
     let mut run = Run::with(policy);
     let actions = run.serve().event(exit());
-    assert!(matches!(actions[..], [Action::TakeDown { retry_ms: None, .. }]));
+    assert!(matches!(
+        actions[..],
+        [Action::TakeDown { retry_ms: None, .. }]
+    ));
     assert!(run.wait(10_000_000).event(Event::Tick).is_empty());
     assert_eq!(run.name(), "open");
 }
@@ -237,7 +246,10 @@ fn the_strongest_sign_is_the_reason() {
     assert_eq!(reason(&[Event::ChannelClosed, exit()]), Cause::Exit);
     assert_eq!(reason(&[Event::Missed, Event::Violated]), Cause::Violation);
     assert_eq!(reason(&[Event::Missed, Event::Silent]), Cause::Silence);
-    assert_eq!(reason(&[Event::Missed, Event::ChannelClosed]), Cause::ChannelClosed);
+    assert_eq!(
+        reason(&[Event::Missed, Event::ChannelClosed]),
+        Cause::ChannelClosed
+    );
     assert!(Cause::Exit > Cause::Violation && Cause::Violation > Cause::ChannelClosed);
     assert!(Cause::ChannelClosed > Cause::Silence && Cause::Silence > Cause::IgnoredCancels);
 }
@@ -248,7 +260,10 @@ fn a_closed_channel_waits_a_moment_for_the_exit() {
     assert!(run.serve().event(Event::ChannelClosed).is_empty());
     assert!(run.wait(249).event(Event::Tick).is_empty());
     let actions = run.wait(1).event(Event::Tick);
-    assert!(matches!(actions[..], [Action::TakeDown { .. }, Action::Kill]), "{actions:?}");
+    assert!(
+        matches!(actions[..], [Action::TakeDown { .. }, Action::Kill]),
+        "{actions:?}"
+    );
     // Said once, whatever comes after.
     assert!(run.event(Event::Violated).is_empty());
     assert!(run.event(exit()).is_empty());
@@ -268,10 +283,13 @@ fn two_crashes_under_one_tool_strike_it_out() {
             run.event(exit_under(tool));
             run.revive();
         }
-        let struck = run.actions.into_iter().filter_map(|(_, action)| match action {
-            Action::StrikeOut(tool) => Some(tool.to_string()),
-            _ => None,
-        });
+        let struck = run
+            .actions
+            .into_iter()
+            .filter_map(|(_, action)| match action {
+                Action::StrikeOut(tool) => Some(tool.to_string()),
+                _ => None,
+            });
         struck.collect::<Vec<_>>()
     };
     assert_eq!(struck(&["a", "b"]), Vec::<String>::new());
@@ -293,7 +311,10 @@ fn s_b4_three_ignored_cancels_within_a_minute_restart_it() {
     let actions = run.wait(10_000).event(Event::CancelIgnored);
     let because = Cause::IgnoredCancels;
     let retry_ms = Some(200);
-    assert_eq!(actions, [Action::TakeDown { because, retry_ms }, Action::Kill]);
+    assert_eq!(
+        actions,
+        [Action::TakeDown { because, retry_ms }, Action::Kill]
+    );
 }
 
 fn any_event() -> impl Strategy<Value = Event> {

@@ -21,8 +21,8 @@ pub(crate) const STRESS: &str = env!("CARGO_BIN_EXE_keyway-stress");
 
 /// Every tool of the stress plugin.
 pub(crate) const TOOLS: [&str; 13] = [
-    "ask", "attack", "crash", "echo", "flood", "fork", "late", "look", "nap", "print", "recall", "sleep",
-    "stuck",
+    "ask", "attack", "crash", "echo", "flood", "fork", "late", "look", "nap", "print", "recall",
+    "sleep", "stuck",
 ];
 
 /// Options that are quick in everything that tests wait for.
@@ -76,8 +76,9 @@ impl Site {
     }
 
     /// Adds a stress plugin whose extension has these fields, too.
+    #[expect(clippy::needless_pass_by_value, reason = "callers write `json!` in place")]
     pub(crate) fn plugin(self, name: &str, switches: &[&str], more: Value) -> Self {
-        self.packages.write(name, &manifest(name, switches, more));
+        self.packages.write(name, &manifest(name, switches, &more));
         self.copy_program(name);
         self
     }
@@ -123,7 +124,7 @@ impl Site {
 }
 
 /// The manifest of a stress plugin.
-pub(crate) fn manifest(name: &str, switches: &[&str], more: Value) -> String {
+pub(crate) fn manifest(name: &str, switches: &[&str], more: &Value) -> String {
     let mut extension = json!({
         "schemaVersion": 1,
         "api": ">=0.1, <0.2",
@@ -214,12 +215,14 @@ pub(crate) fn failures_in_trail(host: &TestHost, name: &str) -> Vec<String> {
 /// started it.
 pub(crate) fn program(site: &Site) -> Option<rustix::process::Pid> {
     let store = site.store().to_string_lossy().into_owned();
-    highest(processes(&store))
+    highest(&processes(&store))
 }
 
 /// Returns the process that was started last, of folders in `/proc`.
-pub(crate) fn highest(processes: Vec<PathBuf>) -> Option<rustix::process::Pid> {
-    let names = processes.iter().filter_map(|path| path.file_name()?.to_str());
+pub(crate) fn highest(processes: &[PathBuf]) -> Option<rustix::process::Pid> {
+    let names = processes
+        .iter()
+        .filter_map(|path| path.file_name()?.to_str());
     let last = names.filter_map(|name| name.parse().ok()).max();
     last.and_then(rustix::process::Pid::from_raw)
 }

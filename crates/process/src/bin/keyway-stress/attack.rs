@@ -18,11 +18,20 @@ pub(crate) fn all(targets: &Value) -> Value {
     };
     if let Some(file) = targets["file"].as_str() {
         try_it("read a file of the host", fs::read(file).is_ok());
-        try_it("write a file of the host", fs::File::options().append(true).open(file).is_ok());
-        try_it("rename a file of the host", fs::rename(file, format!("{file}.gone")).is_ok());
+        try_it(
+            "write a file of the host",
+            fs::File::options().append(true).open(file).is_ok(),
+        );
+        try_it(
+            "rename a file of the host",
+            fs::rename(file, format!("{file}.gone")).is_ok(),
+        );
         try_it("remove a file of the host", fs::remove_file(file).is_ok());
         let open = fs::Permissions::from_mode(0o777);
-        try_it("change the mode of a file of the host", fs::set_permissions(file, open).is_ok());
+        try_it(
+            "change the mode of a file of the host",
+            fs::set_permissions(file, open).is_ok(),
+        );
         let through = format!("/proc/self/root{file}");
         try_it("read it through /proc/self/root", fs::read(through).is_ok());
     }
@@ -36,17 +45,29 @@ pub(crate) fn all(targets: &Value) -> Value {
         try_it("send a datagram", sent.is_ok());
     }
     if let Some(path) = targets["socket"].as_str() {
-        try_it("connect to a socket of the host", UnixStream::connect(path).is_ok());
+        try_it(
+            "connect to a socket of the host",
+            UnixStream::connect(path).is_ok(),
+        );
     }
     if let Some(pid) = targets["pid"].as_u64() {
-        try_it("read the host's environment", fs::read(format!("/proc/{pid}/environ")).is_ok());
-        try_it("read the host's memory", fs::File::open(format!("/proc/{pid}/mem")).is_ok());
+        try_it(
+            "read the host's environment",
+            fs::read(format!("/proc/{pid}/environ")).is_ok(),
+        );
+        try_it(
+            "read the host's memory",
+            fs::File::open(format!("/proc/{pid}/mem")).is_ok(),
+        );
         let mut signal = Command::new("/bin/kill");
         signal.args(["-0", &pid.to_string()]);
         try_it("signal the host", succeeds(&mut signal));
     }
     try_it("run what it wrote", runs_own_file());
-    try_it("write into its package", fs::File::create("planted").is_ok());
+    try_it(
+        "write into its package",
+        fs::File::create("planted").is_ok(),
+    );
     json!(worked)
 }
 
@@ -72,7 +93,9 @@ pub(crate) fn look() -> Value {
     let environment: BTreeMap<String, String> = std::env::vars().collect();
     let scratch = std::env::var("HOME").map(|home| {
         let file = std::path::Path::new(&home).join("note");
-        fs::File::create(file).and_then(|mut file| file.write_all(b"mine")).is_ok()
+        fs::File::create(file)
+            .and_then(|mut file| file.write_all(b"mine"))
+            .is_ok()
     });
     json!({
         "environment": environment,
@@ -86,6 +109,8 @@ pub(crate) fn look() -> Value {
 /// Starts a process in a session of its own that outlives this one if it can. It holds the
 /// standard streams open.
 pub(crate) fn leave_a_grandchild() -> bool {
-    let own = Command::new("/usr/bin/setsid").args(["-f", "/bin/sleep", "4711"]).status();
+    let own = Command::new("/usr/bin/setsid")
+        .args(["-f", "/bin/sleep", "4711"])
+        .status();
     own.is_ok_and(|status| status.success())
 }

@@ -30,7 +30,10 @@ pub(crate) fn inherited() -> Option<(UnixStream, Secret)> {
 /// Returns the numbers of all open descriptors. In a jail there is no `/proc` to look at.
 pub(crate) fn open_descriptors() -> Vec<i32> {
     let is_open = |number: &i32| {
-        #[expect(unsafe_code, reason = "a number can only be borrowed so; it is looked at and not kept")]
+        #[expect(
+            unsafe_code,
+            reason = "a number can only be borrowed so; it is looked at and not kept"
+        )]
         // SAFETY: no number is -1, and the borrow ends with this statement; a closed number is
         // answered with an error.
         let borrowed = unsafe { BorrowedFd::borrow_raw(*number) };

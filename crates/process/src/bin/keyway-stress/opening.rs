@@ -39,6 +39,10 @@ pub(crate) fn open(
     Ok(channel)
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the shape `map_err` asks for"
+)]
 fn text(error: impl ToString) -> String {
     error.to_string()
 }

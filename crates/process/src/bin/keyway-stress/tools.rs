@@ -34,12 +34,16 @@ pub(crate) fn serve(channel: &Channel, switches: &Switches) -> ExitCode {
                 Ok(FromHost::Answer { id, answer }) => channel.answered(id.0, answer),
                 Ok(FromHost::Cancelled { call }) => program.cancel(call),
                 // A thread would cost more than the echo.
-                Ok(FromHost::Request { id, request: HostRequest::CallTool(call) })
-                    if call.name == "echo" =>
-                {
+                Ok(FromHost::Request {
+                    id,
+                    request: HostRequest::CallTool(call),
+                }) if call.name == "echo" => {
                     program.call(id, &call);
                 }
-                Ok(FromHost::Request { id, request: HostRequest::CallTool(call) }) => {
+                Ok(FromHost::Request {
+                    id,
+                    request: HostRequest::CallTool(call),
+                }) => {
                     let program = &program;
                     scope.spawn(move || program.call(id, &call));
                 }
@@ -83,7 +87,10 @@ impl Program<'_> {
     }
 
     fn cancel(&self, call: u64) {
-        let mut cancelled = self.cancelled.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cancelled = self
+            .cancelled
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         cancelled.insert(call);
         self.woken.notify_all();
     }
@@ -116,10 +123,15 @@ impl Program<'_> {
             }
             HostRequest::RunHook { event, .. } => {
                 let block = event.payload["block"] == json!(true);
-                self.answer(id, verdict_to_result(match block {
-                    true => HookVerdict::Block { reason: "asked to".to_owned() },
-                    false => HookVerdict::Continue,
-                }));
+                self.answer(
+                    id,
+                    verdict_to_result(match block {
+                        true => HookVerdict::Block {
+                            reason: "asked to".to_owned(),
+                        },
+                        false => HookVerdict::Continue,
+                    }),
+                );
             }
             HostRequest::Drain | HostRequest::Shutdown if self.has(Switch::IgnoreStop) => {}
             HostRequest::Shutdown => {
@@ -156,9 +168,14 @@ impl Program<'_> {
             names.push("undeclared".to_owned());
         }
         let points = declared["hooks"].as_array().cloned().unwrap_or_default();
-        let points = points.into_iter().filter_map(|point| serde_json::from_value(point).ok());
+        let points = points
+            .into_iter()
+            .filter_map(|point| serde_json::from_value(point).ok());
         Registration {
-            tools: names.iter().filter_map(|name| self.describe(name)).collect(),
+            tools: names
+                .iter()
+                .filter_map(|name| self.describe(name))
+                .collect(),
             hooks: points
                 .zip(0..)
                 .map(|(point, id)| HookRegistration {
@@ -188,13 +205,18 @@ impl Program<'_> {
         if self.has(Switch::PrintToStdout) {
             use std::io::Write as _;
             // The host keeps what it wants of it.
-            let _ = writeln!(std::io::stdout(), "{{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{{}}}}");
+            let _ = writeln!(
+                std::io::stdout(),
+                "{{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{{}}}}"
+            );
         }
         if self.has(Switch::DeepJson) {
-            self.channel.say(&format!("{}{}", "[".repeat(100_000), "]".repeat(100_000)));
+            self.channel
+                .say(&format!("{}{}", "[".repeat(100_000), "]".repeat(100_000)));
         }
         if self.has(Switch::UnknownAnswer) {
-            self.channel.say(r#"{"jsonrpc":"2.0","id":4711,"result":{}}"#);
+            self.channel
+                .say(r#"{"jsonrpc":"2.0","id":4711,"result":{}}"#);
         }
         if self.has(Switch::CloseChannel) {
             self.channel.close();
@@ -216,16 +238,22 @@ impl Program<'_> {
             self.answer(id, output_to_result(Ok(&ToolOutput::Empty)));
             pause(Duration::from_millis(100));
             let found = self.request(&arguments, Some(call.call));
-            *self.remembered.lock().unwrap_or_else(PoisonError::into_inner) = found;
+            *self
+                .remembered
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = found;
             return;
         }
         let outcome = self.run(call, &arguments);
-        self.answer(id, match &outcome {
-            Ok(value) => ToolOutput::json(value)
-                .map_err(|error| RpcError::tool(&error))
-                .and_then(|output| output_to_result(Ok(&output))),
-            Err(error) => output_to_result(Err(error)),
-        });
+        self.answer(
+            id,
+            match &outcome {
+                Ok(value) => ToolOutput::json(value)
+                    .map_err(|error| RpcError::tool(&error))
+                    .and_then(|output| output_to_result(Ok(&output))),
+                Err(error) => output_to_result(Err(error)),
+            },
+        );
     }
 
     fn run(&self, call: &ToolCall, arguments: &Value) -> Result<Value, ToolError> {
@@ -241,7 +269,11 @@ impl Program<'_> {
             "fork" => Ok(json!(attack::leave_a_grandchild())),
             "look" => Ok(attack::look()),
             "print" => Ok(print(arguments)),
-            "recall" => Ok(self.remembered.lock().unwrap_or_else(PoisonError::into_inner).clone()),
+            "recall" => Ok(self
+                .remembered
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone()),
             "nap" | "sleep" => self.sleep(call, arguments),
             "stuck" => hang(),
             _ => Ok(arguments.clone()),
@@ -271,7 +303,10 @@ impl Program<'_> {
             pause(time);
             return Ok(json!("slept"));
         }
-        let cancelled = self.cancelled.lock().unwrap_or_else(PoisonError::into_inner);
+        let cancelled = self
+            .cancelled
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let is_live = |cancelled: &mut HashSet<u64>| !cancelled.contains(&call.call);
         let woken = self.woken.wait_timeout_while(cancelled, time, is_live);
         match woken.map(|(_, timeout)| timeout.timed_out()) {
@@ -293,7 +328,10 @@ impl Program<'_> {
 }
 
 fn tool_name(entry: &Value) -> Option<String> {
-    entry.as_str().or_else(|| entry["name"].as_str()).map(str::to_owned)
+    entry
+        .as_str()
+        .or_else(|| entry["name"].as_str())
+        .map(str::to_owned)
 }
 
 fn parsed(json: &str) -> Value {

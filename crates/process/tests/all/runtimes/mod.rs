@@ -26,14 +26,19 @@ struct Runs {
 fn executable() -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let path = own.ancestors().nth(2).unwrap().join("examples/twin");
-    assert!(path.exists(), "run: cargo test -p keyway-process ({})", path.display());
+    assert!(
+        path.exists(),
+        "run: cargo test -p keyway-process ({})",
+        path.display()
+    );
     path
 }
 
 async fn both() -> [Runs; 2] {
     let linked = TestHost::with(Twin { kind: "linked" }).await;
     let site = Site::new();
-    site.packages.write("twin", &Twin { kind: "process" }.manifest());
+    site.packages
+        .write("twin", &Twin { kind: "process" }.manifest());
     let program = std::fs::read(executable()).unwrap();
     site.packages.write_file("twin", "bin/twin", &program);
     let process = running(&site).await;
@@ -54,11 +59,17 @@ async fn both() -> [Runs; 2] {
 #[tokio::test]
 async fn answers_are_the_same() {
     for Runs { kind, host, .. } in &both().await {
-        let greeted = host.call("twin/greet", json!({ "name": "Ada", "times": 2 })).await;
+        let greeted = host
+            .call("twin/greet", json!({ "name": "Ada", "times": 2 }))
+            .await;
         assert_eq!(greeted.unwrap(), json!("Hello Ada!Hello Ada!"), "{kind}");
         let first = host.call("twin/count", json!({})).await.unwrap();
         let second = host.call("twin/count", json!({})).await.unwrap();
-        assert_eq!([first, second], [json!({ "total": 1 }), json!({ "total": 2 })], "{kind}");
+        assert_eq!(
+            [first, second],
+            [json!({ "total": 1 }), json!({ "total": 2 })],
+            "{kind}"
+        );
     }
 }
 
@@ -68,7 +79,9 @@ async fn descriptors_are_the_same() {
     let descriptors = |runs: &Runs| -> Vec<Value> {
         let listing = runs.host.view().list();
         let tools = listing.tools.iter();
-        tools.map(|tool| serde_json::to_value(tool.descriptor()).unwrap()).collect()
+        tools
+            .map(|tool| serde_json::to_value(tool.descriptor()).unwrap())
+            .collect()
     };
     assert_eq!(descriptors(linked), descriptors(process));
     assert_eq!(descriptors(linked).len(), 6);
@@ -78,13 +91,32 @@ async fn descriptors_are_the_same() {
 async fn r04_r05_failures_are_the_same() {
     for Runs { kind, host, .. } in &both().await {
         let call = async |tool: &str, arguments: Value| code(&host.call(tool, arguments).await);
-        assert_eq!(call("twin/greet", json!({ "name": 7 })).await, "INVALID_ARGUMENTS", "{kind}");
-        assert_eq!(call("twin/greet", json!({})).await, "INVALID_ARGUMENTS", "{kind}");
+        assert_eq!(
+            call("twin/greet", json!({ "name": 7 })).await,
+            "INVALID_ARGUMENTS",
+            "{kind}"
+        );
+        assert_eq!(
+            call("twin/greet", json!({})).await,
+            "INVALID_ARGUMENTS",
+            "{kind}"
+        );
         assert_eq!(call("twin/refuse", json!({})).await, "CONFLICT", "{kind}");
-        assert_eq!(call("twin/nothing", json!({})).await, "UNKNOWN_TOOL", "{kind}");
-        assert_eq!(call("twin/greet", json!({ "name": "Mallory" })).await, "HOOK_BLOCKED", "{kind}");
+        assert_eq!(
+            call("twin/nothing", json!({})).await,
+            "UNKNOWN_TOOL",
+            "{kind}"
+        );
+        assert_eq!(
+            call("twin/greet", json!({ "name": "Mallory" })).await,
+            "HOOK_BLOCKED",
+            "{kind}"
+        );
         assert!(host.call("twin/panic", json!({})).await.is_err(), "{kind}");
-        assert_eq!(call("twin/greet", json!({ "name": "Ada" })).await, "worked: \"Hello Ada!\"");
+        assert_eq!(
+            call("twin/greet", json!({ "name": "Ada" })).await,
+            "worked: \"Hello Ada!\""
+        );
     }
 }
 
@@ -94,9 +126,16 @@ async fn l07_denials_are_the_same() {
         let denied = host.call("twin/peek", json!({})).await.unwrap_err();
         assert_eq!(denied.code(), "DENIED", "{kind}");
         let denial = denied.denial().unwrap();
-        assert!(denial.to_string().contains("filesystem:read:secret.txt"), "{kind}: {denial}");
+        assert!(
+            denial.to_string().contains("filesystem:read:secret.txt"),
+            "{kind}: {denial}"
+        );
         let is_denial = |event: &AuditEvent| matches!(event, AuditEvent::EffectDenied { .. });
-        assert_eq!(host.audit_events().iter().filter(|e| is_denial(e)).count(), 1, "{kind}");
+        assert_eq!(
+            host.audit_events().iter().filter(|e| is_denial(e)).count(),
+            1,
+            "{kind}"
+        );
     }
 }
 
@@ -106,7 +145,10 @@ async fn logs_and_progress_arrive() {
         host.call("twin/count", json!({})).await.unwrap();
         let twin = PluginId::parse("twin").unwrap();
         crate::support::eventually("the log line", || {
-            host.effects().log_of(&twin).iter().any(|(_, line)| line == "counted to 1")
+            host.effects()
+                .log_of(&twin)
+                .iter()
+                .any(|(_, line)| line == "counted to 1")
         })
         .await;
         let heard = Arc::new(Mutex::new(Vec::new()));
