@@ -127,25 +127,27 @@ fn s_f6_no_command_prints_a_control_character_of_a_manifest() {
         &["audit", "--plugin", ESCAPES],
         &["audit", "verify"],
         &["audit", "replay"],
+        &["mcp", "add", ESCAPES],
+        &["mcp", "import", ESCAPES],
         &["tool", "list"],
         &["tool", "list", "--as", ESCAPES],
         &["tool", "call", ESCAPES],
         &["tool", "explain", ESCAPES],
     ];
     for arguments in commands {
-        let ran = run_in_colour(&bench, arguments);
-        let text = format!("{}{}", ran.out, ran.err);
-        assert_eq!(
-            harmful(&text),
-            Vec::<char>::new(),
-            "{arguments:?}: {ran:#?}"
-        );
-        let forged = text
-            .lines()
-            .filter(|line| line.starts_with("Status: "))
-            .count();
-        assert!(forged <= 1, "a forged line: {ran:#?}");
+        prints_nothing_harmful(&bench, arguments);
     }
+}
+
+#[track_caller]
+fn prints_nothing_harmful(bench: &Bench, arguments: &[&str]) {
+    let ran = run_in_colour(bench, arguments);
+    let text = format!("{}{}", ran.out, ran.err);
+    let found = harmful(&text);
+    assert_eq!(found, Vec::<char>::new(), "{arguments:?}: {ran:#?}");
+    let is_status = |line: &&str| line.starts_with("Status: ");
+    let forged = text.lines().filter(is_status).count();
+    assert!(forged <= 1, "a forged line: {ran:#?}");
 }
 
 /// Control: the scan sees what the same field does when it is printed as it stands.

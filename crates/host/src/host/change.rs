@@ -40,7 +40,7 @@ pub(super) enum Reach {
     Instances,
 }
 
-pub(super) type Lives<'a> = tokio::sync::MutexGuard<'a, std::collections::BTreeMap<PluginId, Live>>;
+pub(super) type Lives<'a> = tokio::sync::MutexGuard<'a, BTreeMap<PluginId, Live>>;
 
 /// How often an operation is planned again when others change the catalog in between.
 const ATTEMPTS: usize = 1000;
