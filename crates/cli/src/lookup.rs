@@ -29,17 +29,28 @@ impl SearchPath {
 
     /// Finds the folder that a name or path stands for.
     ///
-    /// A path contains a separator, starts with a dot or is a folder with a manifest.
+    /// A path contains a separator, starts with a dot or is a folder with a manifest. One that has
+    /// its manifest in `package` stands for that.
     pub(crate) fn find(&self, source: &str) -> Result<PathBuf, Failure> {
         let as_path = Path::new(source);
         if looks_like_a_path(source) || holds_manifest(as_path) {
-            return existing_folder(as_path);
+            return existing_folder(&package_in(as_path));
         }
         let candidates: Vec<_> = self.folders.iter().map(|dir| dir.join(source)).collect();
         match candidates.iter().find(|path| holds_manifest(path)) {
             Some(found) => existing_folder(found),
             None => Err(not_found(source, &candidates)),
         }
+    }
+}
+
+/// Returns the package that a folder is or holds: `keyway new` puts what is handed on of a plugin
+/// into the folder `package`, beside sources that are nobody else's concern.
+pub(crate) fn package_in(folder: &Path) -> PathBuf {
+    let inside = folder.join("package");
+    match !holds_manifest(folder) && holds_manifest(&inside) {
+        true => inside,
+        false => folder.to_owned(),
     }
 }
 

@@ -16,6 +16,7 @@ use keyway_host::{CallError, Host, HostBuilder, HostError, OperationReport, Outc
 use keyway_plugin_api::{Capability, Plugin, PluginId};
 use serde_json::Value;
 
+use crate::linked::Linked;
 use crate::{FakeClock, RecordedEffects, ScriptedApprover};
 
 /// When a test host's clock starts, in Unix milliseconds.
@@ -319,9 +320,9 @@ impl TestHostBuilder {
         }
     }
 
-    /// Adds a linked plugin.
+    /// Adds a linked plugin. One whose manifest says `process` is linked too, for the test.
     pub fn plugin(self, plugin: impl Plugin) -> Self {
-        self.configure(|host| host.plugin(plugin))
+        self.configure(|host| host.plugin(Linked(plugin)))
     }
 
     /// Sets the operator's script; by default it says yes to everything.

@@ -10,6 +10,7 @@ mod cancel;
 pub mod contract;
 mod effects;
 mod harness;
+mod linked;
 mod package;
 mod plugin;
 mod probe;
@@ -38,3 +39,8 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
         Err(error) => panic!("no async runtime: {error}"),
     }
 }
+
+/// The page for plugin authors: its program compiles and passes its own test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/authoring.md")]
+struct AuthoringPage;

@@ -201,6 +201,11 @@ class Call {
     Object.assign(this, { number: call, caller, deadlineMs: deadline_ms, since: Date.now() });
   }
 
+  /** What the operator set. */
+  get settings() {
+    return this.#plugin.settings;
+  }
+
   get signal() {
     return this.#cancel.signal;
   }
@@ -245,6 +250,7 @@ class Plugin {
   #waiting = new Map(); // our request id -> { resolve, reject }
   #last = 0;
   #draining = null;
+  settings = {};
 
   constructor(channel, tools, limits, exit) {
     Object.assign(this, { channel, tools, limits, exit });
@@ -293,6 +299,7 @@ class Plugin {
         break;
       }
       case "keyway/register":
+        this.settings = params.settings ?? {};
         this.answer(id, { tools: this.tools.map((tool) => tool.descriptor), hooks: [] });
         break;
       case "keyway/start":
@@ -335,7 +342,11 @@ class Plugin {
 
   async #run(id, call, tool, args) {
     try {
-      this.answer(id, { output: await tool.run(call, args) });
+      const output = await tool.run(call, args);
+      if (typeof output?.kind !== "string") {
+        throw new TypeError('a tool returns { kind: "text", text: "…" } or another kind');
+      }
+      this.answer(id, { output });
     } catch (error) {
       this.fail(id, error instanceof ToolFailed ? error : new ToolFailed("internal", String(error)));
     }

@@ -190,6 +190,7 @@ class Call:
 
     def __init__(self, plugin, meta):
         self.plugin = plugin
+        self.settings = plugin.settings
         self.number = meta["call"]
         self.caller = meta.get("caller", "")
         self.deadline_ms = meta.get("deadline_ms")
@@ -231,6 +232,7 @@ class Plugin:
 
     def __init__(self, channel, tools, limits):
         self.channel, self.tools, self.inflight = channel, tools, limits["inflight"]
+        self.settings = {}  # what the operator set
         self.lock = threading.Lock()
         self.calls = {}  # request id -> (Call, time it began)
         self.unanswered = 0  # calls that run, or have run and have no answer yet
@@ -282,6 +284,7 @@ class Plugin:
             oldest = int(1000 * max(ages, default=0))
             self.answer(id, {"inflight": len(ages), "oldest_ms": oldest})
         elif method == "keyway/register":
+            self.settings = params.get("settings", {})
             tools = [tool.descriptor for tool in self.tools.values()]
             self.answer(id, {"tools": tools, "hooks": []})
         elif method == "keyway/start":
@@ -319,18 +322,21 @@ class Plugin:
             threading.Thread(target=self.run, args=(id, call, tool, arguments), daemon=True).start()
 
     def run(self, id, call, tool, arguments):
-        result = failure = None
+        line = failure = None
         try:
-            result = {"output": tool(call, arguments)}
+            output = tool(call, arguments)
+            if not isinstance(output, dict) or "kind" not in output:
+                raise TypeError('a tool returns {"kind": "text", "text": "…"} or another kind')
+            line = encode({"jsonrpc": "2.0", "id": id, "result": {"output": output}})
         except (ToolFailed, EffectFailed) as failed:
             failure = failed.data
-        except Exception as error:  # the tool's own fault, and nobody else's
+        except BaseException as error:  # the tool's own fault, and nobody else's
             failure = {"kind": "internal", "message": f"{type(error).__name__}: {error}"}
         with self.lock:
             # Before the answer: a host that has it may send the next call at once.
             del self.calls[id]
         try:
-            self.fail(id, failure) if failure else self.answer(id, result)
+            self.fail(id, failure) if failure else self.answer_line(id, line)
             with self.lock:
                 self.unanswered -= 1
                 drained = None if self.unanswered else self.draining
@@ -358,7 +364,9 @@ class Plugin:
         return message["result"]
 
     def answer(self, id, result):
-        line = encode({"jsonrpc": "2.0", "id": id, "result": result})
+        self.answer_line(id, encode({"jsonrpc": "2.0", "id": id, "result": result}))
+
+    def answer_line(self, id, line):
         if len(line) > self.channel.limit or depth_of(line) > DEPTH_MAX:
             return self.refuse(id, -32600, "frame_too_large", "the answer is too large")
         return self.channel.send_line(line)

@@ -4,10 +4,15 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::author::kit::{Language, Placement};
+
 const NEW: &str = "\
-Example:
-  keyway new weather-tools
-  cd weather-tools && cargo test";
+Examples:
+  keyway new weather-tools                     compiled into a host
+  keyway new weather-tools --runtime process   Rust, as a process of its own
+  keyway new weather-tools --language python
+
+The README that it writes says how to go on.";
 
 const CHECK: &str = "\
 Examples:
@@ -27,7 +32,14 @@ pub(crate) struct NewArgs {
     /// Folder to create [default: ./NAME].
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
-    /// Use keyway's crates from this checkout instead of the registry.
+    /// What to write it in; Python and Node run as processes of their own.
+    #[arg(long, value_name = "LANGUAGE", value_enum, default_value = "rust")]
+    pub(crate) language: Language,
+    /// How it runs: compiled into a host, or as a process of its own [default: linked, where the
+    /// language can be].
+    #[arg(long, value_name = "RUNTIME", value_enum)]
+    pub(crate) runtime: Option<Placement>,
+    /// Use keyway's crates from this checkout instead of the registry (Rust).
     #[arg(long, value_name = "PATH")]
     pub(crate) keyway_path: Option<PathBuf>,
 }

@@ -10,6 +10,8 @@ use keyway_host::schema::Validator;
 use keyway_plugin_api::{Manifest, Problem, RuntimeSpec, check_api, plugin_api_version};
 use serde::Serialize;
 
+use crate::lookup::package_in;
+
 /// The manifest's name inside a package.
 const MANIFEST: &str = "plugin.json";
 
@@ -49,7 +51,7 @@ pub(crate) struct PackageSummary {
 /// Checks a package, or the `plugin.json` in it. What cannot be read is a problem like any other.
 pub(crate) fn check(path: &Path) -> CheckReport {
     let file = match path.is_dir() {
-        true => path.join(MANIFEST),
+        true => package_in(path).join(MANIFEST),
         false => path.to_owned(),
     };
     let mut report = CheckReport {

@@ -35,7 +35,10 @@ impl Watch {
         };
         let failed = |error: notify::Error| {
             let folder = folder.display();
-            Failure::new("WATCH_FAILED", format_args!("cannot watch {folder}: {error}"))
+            Failure::new(
+                "WATCH_FAILED",
+                format_args!("cannot watch {folder}: {error}"),
+            )
         };
         let mut watcher = notify::recommended_watcher(tell).map_err(failed)?;
         watcher

@@ -7,7 +7,9 @@ use serde_json::json;
 
 use crate::args::{CheckArgs, NewArgs};
 use crate::author::check::check;
-use crate::author::new::{ApiSource, scaffold};
+use crate::author::kit::Kit;
+use crate::author::new::scaffold;
+use crate::author::source::ApiSource;
 use crate::failure::Failure;
 use crate::output;
 
@@ -16,7 +18,8 @@ pub(super) fn new(args: NewArgs, as_json: bool) -> Result<ExitCode, Failure> {
     let source = args
         .keyway_path
         .map_or(ApiSource::Registry, ApiSource::Checkout);
-    let files = scaffold(&args.name, &dir, &source)?;
+    let kit = Kit::parse(args.language, args.runtime)?;
+    let files = scaffold(&args.name, &dir, kit, &source)?;
     if as_json {
         output::json(&json!({ "success": true, "folder": dir, "files": files }))?;
         return Ok(ExitCode::SUCCESS);
@@ -26,8 +29,9 @@ pub(super) fn new(args: NewArgs, as_json: bool) -> Result<ExitCode, Failure> {
     for file in files {
         output::line(format_args!("  {}", file.display()));
     }
-    output::help(format_args!("to test it: cd {folder} && cargo test"));
-    output::help(format_args!("to check it: keyway check {folder}"));
+    kit.next_steps(&folder.to_string())
+        .into_iter()
+        .for_each(output::help);
     Ok(ExitCode::SUCCESS)
 }
 

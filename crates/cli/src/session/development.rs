@@ -26,6 +26,7 @@ use tokio::runtime::Runtime;
 use super::running::Environment;
 use super::runtimes;
 use crate::failure::Failure;
+use crate::lookup::package_in;
 
 /// A package under development, and the host that runs it.
 pub(crate) struct Development {
@@ -60,7 +61,7 @@ impl Development {
         let folder = if path.is_file() {
             path.parent().unwrap_or(path).to_owned()
         } else {
-            path.to_owned()
+            package_in(path)
         };
         let package = Package::read(&folder, &Limits::default())?;
         let state = TempDir::new().map_err(|e| Failure::new("STATE_FAILED", e))?;
@@ -88,7 +89,9 @@ impl Development {
         let install = Operation::Install { candidate };
         self.runtime.block_on(self.host.run(&install))?;
         let state = self.host.catalog();
-        let waits = state.entry(&self.plugin).is_some_and(|entry| !entry.is_live());
+        let waits = state
+            .entry(&self.plugin)
+            .is_some_and(|entry| !entry.is_live());
         if waits {
             self.runtime.block_on(self.host.run(&self.approval()?))?;
         }
@@ -126,9 +129,9 @@ impl Development {
     async fn follow(&self) -> Result<String, Failure> {
         let report = self.host.reload(&self.plugin).await?;
         let state = self.host.catalog();
-        let waits = state.entry(&self.plugin).is_some_and(|entry| {
-            entry.keyway.pending_update.is_some() || !entry.is_live()
-        });
+        let waits = state
+            .entry(&self.plugin)
+            .is_some_and(|entry| entry.keyway.pending_update.is_some() || !entry.is_live());
         if !waits {
             return Ok(report.result.message);
         }
