@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyway_mcp::{
-    Answerable, Answers, Authorizer, CallOptions, Connection, Era, McpClient, McpServer, OAuthClient,
-    Question,
+    Answerable, Answers, Authorizer, CallOptions, Connection, Era, McpClient, McpServer,
+    OAuthClient, Question,
 };
 use keyway_plugin_api::serde_json::{Map, Value, json};
 use keyway_plugin_api::{PluginId, async_trait};
@@ -23,32 +23,45 @@ struct Everybody;
 #[async_trait]
 impl Answers for Everybody {
     fn answerable(&self) -> Answerable {
-        Answerable { elicitation: true, roots: true, sampling: true }
+        Answerable {
+            elicitation: true,
+            roots: true,
+            sampling: true,
+        }
     }
 
     async fn answer(&self, _: &PluginId, question: Question) -> Result<Value, String> {
         Ok(match question {
             Question::Elicit(params) => json!({"action": "accept", "content": defaults(&params)}),
             Question::ListRoots => json!({"roots": [{"uri": "file:///tmp", "name": "tmp"}]}),
-            Question::Sample(_) => json!({"role": "assistant", "model": "mock-model", "stopReason": "endTurn",
-                "content": {"type": "text", "text": "This is a mock answer."}}),
+            Question::Sample(_) => {
+                json!({"role": "assistant", "model": "mock-model", "stopReason": "endTurn",
+                "content": {"type": "text", "text": "This is a mock answer."}})
+            }
             _ => return Err("an unknown question".to_owned()),
         })
     }
 }
 
 fn defaults(params: &Value) -> Value {
-    let properties = params["requestedSchema"]["properties"].as_object().cloned().unwrap_or_default();
+    let properties = params["requestedSchema"]["properties"]
+        .as_object()
+        .cloned()
+        .unwrap_or_default();
     let value = |schema: &Value| match schema.get("default") {
         Some(default) => Some(default.clone()),
-        None if params["requestedSchema"]["required"].is_array() => Some(match schema["type"].as_str() {
-            Some("boolean") => json!(true),
-            Some("integer" | "number") => json!(1),
-            _ => json!("test"),
-        }),
+        None if params["requestedSchema"]["required"].is_array() => {
+            Some(match schema["type"].as_str() {
+                Some("boolean") => json!(true),
+                Some("integer" | "number") => json!(1),
+                _ => json!("test"),
+            })
+        }
         None => None,
     };
-    let filled = properties.iter().filter_map(|(name, schema)| Some((name.clone(), value(schema)?)));
+    let filled = properties
+        .iter()
+        .filter_map(|(name, schema)| Some((name.clone(), value(schema)?)));
     Value::Object(filled.collect())
 }
 
@@ -58,10 +71,22 @@ struct Headless;
 #[async_trait]
 impl Authorizer for Headless {
     async fn authorize(&self, page: &str) -> Result<String, String> {
-        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build();
-        let answer = client.map_err(|e| e.to_string())?.get(page).send().await.map_err(|e| e.to_string())?;
-        let led_to = answer.headers().get("location").and_then(|value| value.to_str().ok());
-        led_to.map(str::to_owned).ok_or_else(|| "the page led nowhere".to_owned())
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .build();
+        let answer = client
+            .map_err(|e| e.to_string())?
+            .get(page)
+            .send()
+            .await
+            .map_err(|e| e.to_string())?;
+        let led_to = answer
+            .headers()
+            .get("location")
+            .and_then(|value| value.to_str().ok());
+        led_to
+            .map(str::to_owned)
+            .ok_or_else(|| "the page led nowhere".to_owned())
     }
 }
 
@@ -94,11 +119,35 @@ async fn call_all(client: &McpClient, context: &Value) -> Result<(), Box<dyn std
     let tools = client.list_tools().await?;
     println!("{} tools", tools.len());
     let wanted = context["toolCalls"].as_array().cloned().unwrap_or_default();
-    let reading = keyway_mcp::read_tools(&McpServer::http("conformance", "https://example.com/mcp")?, &tools);
-    let is_fit = |name: &str| reading.tools.iter().any(|tool| tool.descriptor.name.as_str() == name);
+    let reading = keyway_mcp::read_tools(
+        &McpServer::http("conformance", "https://example.com/mcp")?,
+        &tools,
+    );
+    let is_fit = |name: &str| {
+        reading
+            .tools
+            .iter()
+            .any(|tool| tool.descriptor.name.as_str() == name)
+    };
     let calls: Vec<(String, Value)> = match wanted.is_empty() {
-        true => tools.iter().map(|t| (t["name"].as_str().unwrap_or_default().to_owned(), arguments(t))).collect(),
-        false => wanted.iter().map(|c| (c["name"].as_str().unwrap_or_default().to_owned(), c["arguments"].clone())).collect(),
+        true => tools
+            .iter()
+            .map(|t| {
+                (
+                    t["name"].as_str().unwrap_or_default().to_owned(),
+                    arguments(t),
+                )
+            })
+            .collect(),
+        false => wanted
+            .iter()
+            .map(|c| {
+                (
+                    c["name"].as_str().unwrap_or_default().to_owned(),
+                    c["arguments"].clone(),
+                )
+            })
+            .collect(),
     };
     for (name, arguments) in calls.into_iter().filter(|(name, _)| is_fit(name)) {
         let options = CallOptions::within(Duration::from_secs(20));
@@ -112,7 +161,7 @@ async fn call_all(client: &McpClient, context: &Value) -> Result<(), Box<dyn std
 
 async fn run(url: &str, scenario: &str) -> Result<(), Box<dyn std::error::Error>> {
     let context = std::env::var("MCP_CONFORMANCE_CONTEXT").unwrap_or_default();
-    let context: Value = keyway_plugin_api::serde_json::from_str(&context).unwrap_or_default();
+    let context: Value = serde_json::from_str(&context).unwrap_or_default();
     let server = McpServer::http("conformance", url)?;
     let mut connection = Connection::to(&server)
         .answers(Arc::new(Everybody))

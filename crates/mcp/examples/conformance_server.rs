@@ -8,8 +8,9 @@
 
 #![expect(
     clippy::print_stdout,
+    clippy::too_many_lines,
     clippy::unwrap_used,
-    reason = "an example prints, and fails by panicking"
+    reason = "an example prints, fails by panicking, and has an arm for each fixture"
 )]
 
 use std::sync::Arc;
@@ -24,8 +25,8 @@ use keyway_mcp::{
 };
 use keyway_plugin_api::serde_json::{Map, Value, json};
 use keyway_plugin_api::{
-    Arguments, CallCx, Content, Effect, EffectRequest, Tool, ToolDescriptor, ToolError, ToolErrorKind,
-    ToolName, ToolOutput, async_trait,
+    Arguments, CallCx, Content, Effect, EffectRequest, Tool, ToolDescriptor, ToolError,
+    ToolErrorKind, ToolName, ToolOutput, async_trait,
 };
 
 /// A picture of one red dot.
@@ -35,7 +36,10 @@ const AUDIO: &str = "UklGRiQAAABXQVZFZm10IBAAAAABAAEARKwAAIhYAQACABAAZGF0YQAAAAA
 
 /// The tools, each with what it does.
 const TOOLS: [(&str, &str); 29] = [
-    ("json_schema_2020_12_tool", "Has a schema of the 2020-12 dialect."),
+    (
+        "json_schema_2020_12_tool",
+        "Has a schema of the 2020-12 dialect.",
+    ),
     ("test_audio_content", "Gives a sound."),
     ("test_elicitation", "Asks the user something."),
     ("test_elicitation_sep1034_defaults", "Asks with defaults."),
@@ -43,27 +47,54 @@ const TOOLS: [(&str, &str); 29] = [
     ("test_embedded_resource", "Gives a resource."),
     ("test_error_handling", "Always fails."),
     ("test_image_content", "Gives a picture."),
-    ("test_input_required_result_capabilities", "Asks what the client can answer."),
+    (
+        "test_input_required_result_capabilities",
+        "Asks what the client can answer.",
+    ),
     ("test_input_required_result_elicitation", "Asks for a name."),
-    ("test_input_required_result_list_roots", "Asks for the roots."),
+    (
+        "test_input_required_result_list_roots",
+        "Asks for the roots.",
+    ),
     ("test_input_required_result_multi_round", "Asks twice."),
-    ("test_input_required_result_multiple_inputs", "Asks three things at once."),
-    ("test_input_required_result_request_state", "Asks and keeps its state at the client."),
+    (
+        "test_input_required_result_multiple_inputs",
+        "Asks three things at once.",
+    ),
+    (
+        "test_input_required_result_request_state",
+        "Asks and keeps its state at the client.",
+    ),
     ("test_input_required_result_sampling", "Asks a model."),
-    ("test_input_required_result_tampered_state", "Asks and refuses a state that was changed."),
+    (
+        "test_input_required_result_tampered_state",
+        "Asks and refuses a state that was changed.",
+    ),
     ("test_logging_tool", "Writes to the log."),
     ("test_missing_capability", "Needs a model."),
-    ("test_multiple_content_types", "Gives a text, a picture and a resource."),
+    (
+        "test_multiple_content_types",
+        "Gives a text, a picture and a resource.",
+    ),
     ("test_reconnection", "Takes a moment."),
     ("test_sampling", "Asks a model something."),
     ("test_simple_text", "Gives a text."),
-    ("test_streaming_elicitation", "Asks on the stream of its answer."),
+    (
+        "test_streaming_elicitation",
+        "Asks on the stream of its answer.",
+    ),
     ("test_tool_with_logging", "Writes to the log three times."),
     ("test_tool_with_progress", "Says how far it is."),
-    ("test_trigger_prompt_change", "Tells that the prompts changed."),
+    (
+        "test_trigger_prompt_change",
+        "Tells that the prompts changed.",
+    ),
     ("test_trigger_tool_change", "Tells that the tools changed."),
     ("test_resource_update", "Tells that a resource changed."),
-    ("test_client_elicitation_defaults", "Asks with defaults, as the client's test does."),
+    (
+        "test_client_elicitation_defaults",
+        "Asks with defaults, as the client's test does.",
+    ),
 ];
 
 struct Fixture {
@@ -84,8 +115,12 @@ impl Fixture {
 
 fn schema_of(name: &str) -> Value {
     match name {
-        "test_sampling" => json!({"type": "object", "properties": {"prompt": {"type": "string"}}, "required": ["prompt"]}),
-        "test_elicitation" => json!({"type": "object", "properties": {"message": {"type": "string"}}, "required": ["message"]}),
+        "test_sampling" => {
+            json!({"type": "object", "properties": {"prompt": {"type": "string"}}, "required": ["prompt"]})
+        }
+        "test_elicitation" => {
+            json!({"type": "object", "properties": {"message": {"type": "string"}}, "required": ["message"]})
+        }
         "json_schema_2020_12_tool" => json!({
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "type": "object",
@@ -114,11 +149,17 @@ impl Tool for Fixture {
         let arguments: Value = arguments.parse()?;
         match name {
             "test_audio_content" => Ok(ToolOutput::Content(vec![audio()])),
-            "test_embedded_resource" => Ok(ToolOutput::Content(vec![resource("test://embedded-resource")])),
-            "test_error_handling" => Err(ToolError::internal("This tool intentionally returns an error for testing")),
+            "test_embedded_resource" => Ok(ToolOutput::Content(vec![resource(
+                "test://embedded-resource",
+            )])),
+            "test_error_handling" => Err(ToolError::internal(
+                "This tool intentionally returns an error for testing",
+            )),
             "test_image_content" => Ok(ToolOutput::Content(vec![image()])),
             "test_multiple_content_types" => Ok(ToolOutput::Content(vec![
-                text("Multiple content types test:"), image(), resource("test://mixed-content-resource"),
+                text("Multiple content types test:"),
+                image(),
+                resource("test://mixed-content-resource"),
             ])),
             "test_tool_with_logging" | "test_logging_tool" => logs().await,
             "test_tool_with_progress" => progress(cx).await,
@@ -131,14 +172,19 @@ impl Tool for Fixture {
                 self.announce(name)
             }
             _ if name.contains("elicitation") => elicit(name, &arguments).await,
-            _ => Ok(ToolOutput::text("This is a simple text response for testing.")),
+            _ => Ok(ToolOutput::text(
+                "This is a simple text response for testing.",
+            )),
         }
     }
 }
 
 impl Fixture {
     fn announce(&self, name: &str) -> Result<ToolOutput> {
-        let announcer = self.announcer.get().ok_or_else(|| ToolError::internal("not served yet"))?;
+        let announcer = self
+            .announcer
+            .get()
+            .ok_or_else(|| ToolError::internal("not served yet"))?;
         match name {
             "test_trigger_prompt_change" => announcer.prompts_changed(),
             "test_trigger_tool_change" => announcer.tools_changed(),
@@ -149,15 +195,23 @@ impl Fixture {
 }
 
 fn text(text: &str) -> Content {
-    Content::Text { text: text.to_owned() }
+    Content::Text {
+        text: text.to_owned(),
+    }
 }
 
 fn image() -> Content {
-    Content::Image { data: IMAGE.to_owned(), mime_type: "image/png".to_owned() }
+    Content::Image {
+        data: IMAGE.to_owned(),
+        mime_type: "image/png".to_owned(),
+    }
 }
 
 fn audio() -> Content {
-    Content::Audio { data: AUDIO.to_owned(), mime_type: "audio/wav".to_owned() }
+    Content::Audio {
+        data: AUDIO.to_owned(),
+        mime_type: "audio/wav".to_owned(),
+    }
 }
 
 fn resource(uri: &str) -> Content {
@@ -167,12 +221,17 @@ fn resource(uri: &str) -> Content {
 }
 
 fn served() -> Result<ServedCall> {
-    ServedCall::current().ok_or_else(|| ToolError::new(ToolErrorKind::Unavailable, "no client asked"))
+    ServedCall::current()
+        .ok_or_else(|| ToolError::new(ToolErrorKind::Unavailable, "no client asked"))
 }
 
 async fn logs() -> Result<ToolOutput> {
     let served = served()?;
-    for line in ["Tool execution started", "Tool processing data", "Tool execution completed"] {
+    for line in [
+        "Tool execution started",
+        "Tool processing data",
+        "Tool execution completed",
+    ] {
         served.log(LogLine::new("info", line)).await;
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -182,7 +241,11 @@ async fn logs() -> Result<ToolOutput> {
 async fn progress(cx: &CallCx) -> Result<ToolOutput> {
     for done in [0, 50, 100] {
         let message = Some(format!("Completed step {done} of 100"));
-        let report = EffectRequest::Progress { done, total: Some(100), message };
+        let report = EffectRequest::Progress {
+            done,
+            total: Some(100),
+            message,
+        };
         drop(cx.perform(report).await);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -192,7 +255,10 @@ async fn progress(cx: &CallCx) -> Result<ToolOutput> {
 async fn sample(arguments: &Value) -> Result<ToolOutput> {
     let prompt = arguments["prompt"].as_str().unwrap_or("Hello");
     let answer = served()?.ask("sample", sampling(prompt, 100)).await?;
-    Ok(ToolOutput::text(format!("LLM response: {}", answer["content"])))
+    Ok(ToolOutput::text(format!(
+        "LLM response: {}",
+        answer["content"]
+    )))
 }
 
 fn sampling(prompt: &str, most: u32) -> Question {
@@ -209,10 +275,16 @@ async fn elicit(name: &str, arguments: &Value) -> Result<ToolOutput> {
             "email": {"type": "string", "description": "User's email address"},
         }, "required": ["username", "email"]}),
     };
-    let message = arguments["message"].as_str().unwrap_or("Please say something");
+    let message = arguments["message"]
+        .as_str()
+        .unwrap_or("Please say something");
     let params = json!({"mode": "form", "message": message, "requestedSchema": schema});
     let answer = served()?.ask("form", Question::Elicit(params)).await?;
-    let words = format!("Elicitation completed: action={}, content={}", answer["action"].as_str().unwrap_or(""), answer["content"]);
+    let words = format!(
+        "Elicitation completed: action={}, content={}",
+        answer["action"].as_str().unwrap_or(""),
+        answer["content"]
+    );
     Ok(ToolOutput::text(words))
 }
 
@@ -240,8 +312,10 @@ fn enums() -> Value {
 }
 
 fn form(message: &str, field: &str, kind: &str) -> Question {
-    Question::Elicit(json!({"mode": "form", "message": message, "requestedSchema": {
-        "type": "object", "properties": {field: {"type": kind}}, "required": [field]}}))
+    Question::Elicit(
+        json!({"mode": "form", "message": message, "requestedSchema": {
+        "type": "object", "properties": {field: {"type": kind}}, "required": [field]}}),
+    )
 }
 
 /// The tools that ask and are called again with the answers.
@@ -249,12 +323,19 @@ async fn in_rounds(name: &str) -> Result<ToolOutput> {
     let served = served()?;
     match name.trim_start_matches("test_input_required_result_") {
         "elicitation" => {
-            let answer = served.ask("user_name", form("What is your name?", "name", "string")).await?;
+            let answer = served
+                .ask("user_name", form("What is your name?", "name", "string"))
+                .await?;
             let name = answer["content"]["name"].as_str().unwrap_or("nobody");
             Ok(ToolOutput::text(format!("Hello, {name}!")))
         }
         "sampling" => {
-            let answer = served.ask("capital_question", sampling("What is the capital of France?", 100)).await?;
+            let answer = served
+                .ask(
+                    "capital_question",
+                    sampling("What is the capital of France?", 100),
+                )
+                .await?;
             Ok(ToolOutput::text(answer["content"].to_string()))
         }
         "list_roots" => {
@@ -262,15 +343,35 @@ async fn in_rounds(name: &str) -> Result<ToolOutput> {
             Ok(ToolOutput::text(answer["roots"].to_string()))
         }
         "multi_round" => {
-            let name = served.ask("step1", form("Step 1: What is your name?", "name", "string")).await?;
-            let color = served.ask("step2", form("Step 2: What is your favorite color?", "color", "string")).await?;
-            Ok(ToolOutput::text(format!("{} likes {}", name["content"]["name"], color["content"]["color"])))
+            let name = served
+                .ask(
+                    "step1",
+                    form("Step 1: What is your name?", "name", "string"),
+                )
+                .await?;
+            let color = served
+                .ask(
+                    "step2",
+                    form("Step 2: What is your favorite color?", "color", "string"),
+                )
+                .await?;
+            Ok(ToolOutput::text(format!(
+                "{} likes {}",
+                name["content"]["name"], color["content"]["color"]
+            )))
         }
         "multiple_inputs" => {
-            let name = served.ask("user_name", form("What is your name?", "name", "string")).await;
-            let greeting = served.ask("greeting", sampling("Generate a greeting", 50)).await;
+            let name = served
+                .ask("user_name", form("What is your name?", "name", "string"))
+                .await;
+            let greeting = served
+                .ask("greeting", sampling("Generate a greeting", 50))
+                .await;
             let roots = served.ask("client_roots", Question::ListRoots).await;
-            Ok(ToolOutput::text(format!("{} {} {}", name?, greeting?, roots?)))
+            Ok(ToolOutput::text(format!(
+                "{} {} {}",
+                name?, greeting?, roots?
+            )))
         }
         "capabilities" => {
             let offers = served.answerable();
@@ -278,12 +379,16 @@ async fn in_rounds(name: &str) -> Result<ToolOutput> {
                 served.ask("sample", sampling("Say something", 50)).await?;
             }
             if offers.elicitation {
-                served.ask("form", form("Say something", "words", "string")).await?;
+                served
+                    .ask("form", form("Say something", "words", "string"))
+                    .await?;
             }
             Ok(ToolOutput::text("asked what the client can answer"))
         }
         _ => {
-            served.ask("confirm", form("Please confirm", "ok", "boolean")).await?;
+            served
+                .ask("confirm", form("Please confirm", "ok", "boolean"))
+                .await?;
             Ok(ToolOutput::text("state-ok"))
         }
     }
@@ -302,18 +407,31 @@ impl ServedResources for Resources {
     }
 
     async fn templates(&self, _: &View) -> Vec<Value> {
-        vec![json!({"uriTemplate": "test://template/{id}/data", "name": "template", "description": "Data by id.", "mimeType": "application/json"})]
+        vec![
+            json!({"uriTemplate": "test://template/{id}/data", "name": "template", "description": "Data by id.", "mimeType": "application/json"}),
+        ]
     }
 
     async fn read(&self, _: &View, uri: &str) -> std::result::Result<Vec<Value>, Refusal> {
-        let id = uri.strip_prefix("test://template/").and_then(|rest| rest.strip_suffix("/data"));
+        let id = uri
+            .strip_prefix("test://template/")
+            .and_then(|rest| rest.strip_suffix("/data"));
         match (uri, id) {
-            ("test://static-text", _) => Ok(vec![json!({"uri": uri, "mimeType": "text/plain", "text": "This is the content of the static text resource."})]),
-            ("test://watched-resource", _) => Ok(vec![json!({"uri": uri, "mimeType": "text/plain", "text": "Watched."})]),
-            ("test://static-binary", _) => Ok(vec![json!({"uri": uri, "mimeType": "image/png", "blob": IMAGE})]),
+            ("test://static-text", _) => Ok(vec![
+                json!({"uri": uri, "mimeType": "text/plain", "text": "This is the content of the static text resource."}),
+            ]),
+            ("test://watched-resource", _) => Ok(vec![
+                json!({"uri": uri, "mimeType": "text/plain", "text": "Watched."}),
+            ]),
+            ("test://static-binary", _) => Ok(vec![
+                json!({"uri": uri, "mimeType": "image/png", "blob": IMAGE}),
+            ]),
             (_, Some(id)) => {
-                let data = json!({"id": id, "templateTest": true, "data": format!("Data for ID: {id}")});
-                Ok(vec![json!({"uri": uri, "mimeType": "application/json", "text": data.to_string()})])
+                let data =
+                    json!({"id": id, "templateTest": true, "data": format!("Data for ID: {id}")});
+                Ok(vec![
+                    json!({"uri": uri, "mimeType": "application/json", "text": data.to_string()}),
+                ])
             }
             _ => Err(Refusal::Unknown),
         }
@@ -325,7 +443,8 @@ struct Prompts;
 #[async_trait]
 impl ServedPrompts for Prompts {
     async fn list(&self, _: &View) -> Vec<Value> {
-        let argument = |name: &str| json!({"name": name, "description": "An argument.", "required": true});
+        let argument =
+            |name: &str| json!({"name": name, "description": "An argument.", "required": true});
         vec![
             json!({"name": "test_simple_prompt", "description": "A prompt without arguments."}),
             json!({"name": "test_prompt_with_arguments", "description": "A prompt with two.", "arguments": [argument("arg1"), argument("arg2")]}),
@@ -335,18 +454,32 @@ impl ServedPrompts for Prompts {
         ]
     }
 
-    async fn get(&self, _: &View, name: &str, arguments: &Map<String, Value>) -> std::result::Result<Value, Refusal> {
-        let argument = |name: &str| arguments.get(name).and_then(Value::as_str).unwrap_or_default();
+    async fn get(
+        &self,
+        _: &View,
+        name: &str,
+        arguments: &Map<String, Value>,
+    ) -> std::result::Result<Value, Refusal> {
+        let argument = |name: &str| {
+            arguments
+                .get(name)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
         let user = |content: Value| json!({"role": "user", "content": content});
         let text = |text: String| user(json!({"type": "text", "text": text}));
         let messages = match name {
             "test_simple_prompt" => vec![text("This is a simple prompt for testing.".to_owned())],
             "test_prompt_with_arguments" => vec![text(format!(
-                "Prompt with arguments: arg1='{}', arg2='{}'", argument("arg1"), argument("arg2")
+                "Prompt with arguments: arg1='{}', arg2='{}'",
+                argument("arg1"),
+                argument("arg2")
             ))],
             "test_prompt_with_embedded_resource" => vec![
-                user(json!({"type": "resource", "resource": {"uri": argument("resourceUri"),
-                    "mimeType": "text/plain", "text": "Embedded resource content for testing."}})),
+                user(
+                    json!({"type": "resource", "resource": {"uri": argument("resourceUri"),
+                    "mimeType": "text/plain", "text": "Embedded resource content for testing."}}),
+                ),
                 text("Please process the embedded resource above.".to_owned()),
             ],
             "test_prompt_with_image" => vec![
@@ -356,7 +489,10 @@ impl ServedPrompts for Prompts {
             "test_input_required_result_prompt" => {
                 let served = ServedCall::current().ok_or(Refusal::Unknown)?;
                 let question = form("What context should the prompt use?", "context", "string");
-                let answer = served.ask("user_context", question).await.map_err(|_| Refusal::Asked)?;
+                let answer = served
+                    .ask("user_context", question)
+                    .await
+                    .map_err(|_| Refusal::Asked)?;
                 vec![text(format!("Context: {}", answer["content"]["context"]))]
             }
             _ => return Err(Refusal::Unknown),
@@ -369,7 +505,10 @@ impl ServedPrompts for Prompts {
 impl Completions for Prompts {
     async fn complete(&self, _: &View, _: &Value, _: &str, begun: &str) -> Vec<String> {
         let all = ["paris", "park", "party"];
-        all.iter().filter(|word| word.starts_with(begun)).map(|word| (*word).to_owned()).collect()
+        all.iter()
+            .filter(|word| word.starts_with(begun))
+            .map(|word| (*word).to_owned())
+            .collect()
     }
 }
 
@@ -392,7 +531,13 @@ async fn main() {
         endpoint.serve_stdio().await.unwrap();
         return;
     }
-    let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await.unwrap();
+    let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}"))
+        .await
+        .unwrap();
     println!("http://{}/mcp", listener.local_addr().unwrap());
-    endpoint.http(HttpOptions::new()).serve(listener, std::future::pending()).await.unwrap();
+    endpoint
+        .http(HttpOptions::new())
+        .serve(listener, std::future::pending())
+        .await
+        .unwrap();
 }

@@ -13,14 +13,16 @@ mod tools;
 pub use adapt::ClosureTool;
 #[cfg(feature = "rmcp-adapter")]
 pub use adapt::{AdaptedTool, RmcpTools};
+#[cfg(unix)]
+pub use client::JailLauncher;
 pub use client::{
     Answerable, Answers, Authorizer, CallOptions, CallReply, Changes, Child, Connection, Era,
     LaunchSpec, Launched, Launcher, McpClient, OAuthClient, PlainLauncher, Progress, Question,
     ServerFacts, TraceContext,
 };
-#[cfg(unix)]
-pub use client::JailLauncher;
-pub use config::{ConfigError, McpServer, Pinning, ServerFile, StdioServer, read_servers};
+pub use config::{
+    ConfigError, McpServer, Pinning, ServerFile, StdioServer, read_package, read_servers,
+};
 pub use error::McpError;
 pub use offers::Offers;
 pub use runtime::McpRuntime;

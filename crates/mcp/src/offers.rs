@@ -71,7 +71,11 @@ impl Offers {
     ///
     /// # Errors
     /// Any [`McpError`].
-    pub async fn prompt(&self, name: &str, arguments: Map<String, Value>) -> Result<Value, McpError> {
+    pub async fn prompt(
+        &self,
+        name: &str,
+        arguments: Map<String, Value>,
+    ) -> Result<Value, McpError> {
         self.client()?.prompt(name, arguments).await
     }
 }

@@ -33,7 +33,11 @@ impl ServerHandler for Calculator {}
 
 #[tokio::test]
 async fn a_tool_router_becomes_tools_of_a_host() {
-    let adapted = RmcpTools::of(Calculator { tool_router: Calculator::tool_router() }).await.unwrap();
+    let adapted = RmcpTools::of(Calculator {
+        tool_router: Calculator::tool_router(),
+    })
+    .await
+    .unwrap();
     assert!(adapted.kept_out.is_empty());
     let mut builder = Host::builder("test-agent", "1.0.0");
     for tool in adapted.tools {

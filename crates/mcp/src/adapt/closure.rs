@@ -59,6 +59,8 @@ where
 
 impl<F> fmt::Debug for ClosureTool<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ClosureTool").field(&self.descriptor.name).finish()
+        f.debug_tuple("ClosureTool")
+            .field(&self.descriptor.name)
+            .finish()
     }
 }

@@ -44,19 +44,33 @@ impl RmcpTools {
         let ((near, far), server) = (tokio::io::duplex(PIPE), own());
         let (input, output) = tokio::io::split(far);
         let running = tokio::spawn(async move {
-            let served = rmcp::serve_server(service, AsyncRwTransport::new_server(input, output)).await;
+            let served =
+                rmcp::serve_server(service, AsyncRwTransport::new_server(input, output)).await;
             if let Ok(served) = served {
                 let _ended = served.waiting().await;
             }
         });
         let (stdout, stdin) = tokio::io::split(near);
-        let launched = Launched::new(stdin, stdout, tokio::io::empty(), Inside(running), Enforcement::Declared);
-        let client = Connection::to(&server).era(Era::Legacy).open_launched(launched).await?;
+        let launched = Launched::new(
+            stdin,
+            stdout,
+            tokio::io::empty(),
+            Inside(running),
+            Enforcement::Declared,
+        );
+        let client = Connection::to(&server)
+            .era(Era::Legacy)
+            .open_launched(launched)
+            .await?;
         let reading = read_tools(&server, &client.list_tools().await?);
         let link = Link::to(client);
         let tool = |descriptor| AdaptedTool(Arc::new(RemoteTool::new(descriptor, link.clone())));
         Ok(Self {
-            tools: reading.tools.into_iter().map(|read| tool(read.descriptor)).collect(),
+            tools: reading
+                .tools
+                .into_iter()
+                .map(|read| tool(read.descriptor))
+                .collect(),
             kept_out: reading.kept_out,
         })
     }
@@ -103,6 +117,8 @@ impl Tool for AdaptedTool {
 
 impl fmt::Debug for AdaptedTool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("AdaptedTool").field(&self.0.descriptor().name).finish()
+        f.debug_tuple("AdaptedTool")
+            .field(&self.0.descriptor().name)
+            .finish()
     }
 }

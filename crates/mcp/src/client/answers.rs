@@ -31,7 +31,10 @@ impl Question {
 
 /// The kinds of questions that are answered. A server is told; it may not ask others.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "the three questions of MCP, made with a literal")]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "the three questions of MCP, made with a literal"
+)]
 pub struct Answerable {
     /// Questions for a person.
     pub elicitation: bool,

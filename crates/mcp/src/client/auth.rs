@@ -61,13 +61,22 @@ impl OAuthClient {
 
     /// Signs in, as a challenge says. Addresses that the challenge and the metadata name may lead to
     /// no private address unless the server is at one itself.
-    pub(super) async fn authorize(&self, url: &str, challenge: &str) -> Result<AuthorizationManager, String> {
+    pub(super) async fn authorize(
+        &self,
+        url: &str,
+        challenge: &str,
+    ) -> Result<AuthorizationManager, String> {
         crate::tls::provide();
-        let mut state = OAuthState::new(url, None).await.map_err(|e| super::request::deep(&e))?;
+        let mut state = OAuthState::new(url, None)
+            .await
+            .map_err(|e| super::request::deep(&e))?;
         let request = self.request(challenge);
         let started = state.start_authorization(request).await;
         started.map_err(|e| super::request::deep(&e))?;
-        let page = state.get_authorization_url().await.map_err(|e| super::request::deep(&e))?;
+        let page = state
+            .get_authorization_url()
+            .await
+            .map_err(|e| super::request::deep(&e))?;
         check_page(&page)?;
         let led_to = self.authorizer.authorize(&page).await?;
         let done = state.handle_callback_url(&led_to).await;

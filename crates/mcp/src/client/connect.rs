@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use keyway_plugin_api::PluginId;
+use rmcp::RoleClient;
 use rmcp::model::{ProtocolVersion, SubscriptionFilter};
-use rmcp::service::{ClientInitializeError, ClientLifecycleMode, ClientServiceExt, Peer, RunningService};
+use rmcp::service::{
+    ClientInitializeError, ClientLifecycleMode, ClientServiceExt, Peer, RunningService,
+};
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use rmcp::transport::{AuthClient, StreamableHttpClientTransport};
-use rmcp::RoleClient;
 use tokio::sync::watch;
 
 use super::answers::{Answers, NoAnswers};
@@ -86,7 +88,9 @@ impl Connection {
             launcher: Arc::new(PlainLauncher::new()),
             oauth: None,
             package: None,
-            search: ["/usr/local/bin", "/usr/bin", "/bin"].map(PathBuf::from).to_vec(),
+            search: ["/usr/local/bin", "/usr/bin", "/bin"]
+                .map(PathBuf::from)
+                .to_vec(),
             values: Arc::new(|_| None),
             era: None,
             files: (Vec::new(), Vec::new()),
@@ -133,7 +137,10 @@ impl Connection {
 
     /// Sets what stands for `${env:NAME}` and `${secret:NAME}`; it gets what stands between the
     /// braces.
-    pub fn values(mut self, values: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+    pub fn values(
+        mut self,
+        values: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
         self.values = Arc::new(values);
         self
     }
@@ -173,7 +180,13 @@ impl Connection {
     }
 
     async fn connect_stdio(&self, server: &StdioServer) -> Result<Connected, McpError> {
-        let spec = self.launch_spec(server).map_err(|reason| self.unreachable(reason))?;
+        if let Some(path) = crate::config::changed_file(server) {
+            let reason = format!("{path} is not the file that was approved");
+            return Err(self.unreachable(reason));
+        }
+        let spec = self
+            .launch_spec(server)
+            .map_err(|reason| self.unreachable(reason))?;
         let launched = self.launcher.launch(&spec).await;
         let launched = launched.map_err(|reason| self.unreachable(reason))?;
         self.connect_launched(launched).await
@@ -200,7 +213,7 @@ impl Connection {
             Ok(Ok(service)) => service,
             Ok(Err(error)) => {
                 process.child.kill().await;
-                let words = process.words.last(3);
+                let words = process.words.last(3).await;
                 return Err(self.unreachable(format!("{}; it wrote: {words}", deep(&error))));
             }
             Err(_) => {
@@ -211,24 +224,43 @@ impl Connection {
         Ok(self.connected(service, shelf, Some(process), changes))
     }
 
-    async fn connect_http(&self, server: &HttpServer, challenge: Option<&str>) -> Result<Connected, McpError> {
+    async fn connect_http(
+        &self,
+        server: &HttpServer,
+        challenge: Option<&str>,
+    ) -> Result<Connected, McpError> {
         let http = crate::tls::client().map_err(|reason| self.unreachable(reason))?;
         let shelf = Arc::new(Shelf::default());
-        let tapped = Tapped { http, shelf: Arc::clone(&shelf) };
-        let config = self.transport(server).map_err(|e| self.unreachable(e.to_string()))?;
+        let tapped = Tapped {
+            http,
+            shelf: Arc::clone(&shelf),
+        };
+        let config = self
+            .transport(server)
+            .map_err(|e| self.unreachable(e.to_string()))?;
         let mut challenge = challenge.map(str::to_owned);
         for _ in 0..2 {
             let (handler, changes) = self.handler();
             let opened = match &challenge {
                 None => {
-                    let transport = StreamableHttpClientTransport::with_client(tapped.clone(), config.clone());
-                    tokio::time::timeout(OPEN, handler.serve_with_lifecycle(transport, self.lifecycle())).await
+                    let transport =
+                        StreamableHttpClientTransport::with_client(tapped.clone(), config.clone());
+                    tokio::time::timeout(
+                        OPEN,
+                        handler.serve_with_lifecycle(transport, self.lifecycle()),
+                    )
+                    .await
                 }
                 Some(challenge) => {
                     let manager = self.authorized(server, challenge).await?;
                     let client = AuthClient::new(tapped.clone(), manager);
-                    let transport = StreamableHttpClientTransport::with_client(client, config.clone());
-                    tokio::time::timeout(OPEN, handler.serve_with_lifecycle(transport, self.lifecycle())).await
+                    let transport =
+                        StreamableHttpClientTransport::with_client(client, config.clone());
+                    tokio::time::timeout(
+                        OPEN,
+                        handler.serve_with_lifecycle(transport, self.lifecycle()),
+                    )
+                    .await
                 }
             };
             let error: ClientInitializeError = match opened {
@@ -269,7 +301,11 @@ impl Connection {
         if facts.era == Era::Modern {
             tokio::spawn(listen(session.peer.clone(), Arc::clone(&session.handler)));
         }
-        Connected { session, facts, changes }
+        Connected {
+            session,
+            facts,
+            changes,
+        }
     }
 
     fn lifecycle(&self) -> ClientLifecycleMode {
@@ -301,12 +337,20 @@ impl Connection {
         let filled = |text: &str| self.fill(text).map_err(|e| e.to_string());
         let program = filled(&server.command)?;
         let program = find_program(&program, self.package.as_deref(), &self.search)?;
-        let args = server.args.iter().map(|arg| filled(arg)).collect::<Result<_, _>>()?;
+        let args = server
+            .args
+            .iter()
+            .map(|arg| filled(arg))
+            .collect::<Result<_, _>>()?;
         let mut env = std::collections::BTreeMap::new();
         for (name, value) in &server.env {
             env.insert(name.clone(), filled(value)?);
         }
-        let folders: Vec<_> = self.search.iter().map(|f| f.to_string_lossy().into_owned()).collect();
+        let folders: Vec<_> = self
+            .search
+            .iter()
+            .map(|f| f.to_string_lossy().into_owned())
+            .collect();
         env.insert("PATH".to_owned(), folders.join(":"));
         let folder = match &server.folder {
             Some(folder) => self.base().join(filled(folder)?),
@@ -327,13 +371,19 @@ impl Connection {
         self.package.as_deref().unwrap_or(Path::new("/"))
     }
 
-    fn transport(&self, server: &HttpServer) -> Result<StreamableHttpClientTransportConfig, ConfigError> {
+    fn transport(
+        &self,
+        server: &HttpServer,
+    ) -> Result<StreamableHttpClientTransportConfig, ConfigError> {
         let mut headers = HashMap::new();
         for (name, value) in &server.headers {
             let header = HeaderName::try_from(name).ok();
             let filled = HeaderValue::try_from(self.fill(value)?).ok();
             let (Some(header), Some(mut filled)) = (header, filled) else {
-                return Err(ConfigError::shape(format!("/headers/{name}"), "it is no header"));
+                return Err(ConfigError::shape(
+                    format!("/headers/{name}"),
+                    "it is no header",
+                ));
             };
             filled.set_sensitive(true);
             headers.insert(header, filled);
@@ -345,7 +395,10 @@ impl Connection {
     }
 
     fn fill(&self, text: &str) -> Result<String, ConfigError> {
-        let root = self.package.as_ref().map(|p| p.to_string_lossy().into_owned());
+        let root = self
+            .package
+            .as_ref()
+            .map(|p| p.to_string_lossy().into_owned());
         fill(text, &|name| match name {
             "PLUGIN_ROOT" | "CLAUDE_PLUGIN_ROOT" => root.clone(),
             _ => (self.values)(name),
@@ -378,7 +431,9 @@ impl Connection {
 fn facts_of(peer: &Peer<RoleClient>) -> ServerFacts {
     let info = peer.peer_info();
     let info = info.as_deref();
-    let protocol = info.map(|i| i.protocol_version.to_string()).unwrap_or_default();
+    let protocol = info
+        .map(|i| i.protocol_version.to_string())
+        .unwrap_or_default();
     let name = info.and_then(|i| i.server_info.as_ref());
     ServerFacts {
         era: match protocol.as_str() >= "2026" {

@@ -1,6 +1,9 @@
 //! The client's side of a connection: what a server sends without being asked.
 
-#![expect(deprecated, reason = "2026-07-28 deprecates sampling, roots and logging; servers use them")]
+#![expect(
+    deprecated,
+    reason = "2026-07-28 deprecates sampling, roots and logging; servers use them"
+)]
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,8 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use keyway_plugin_api::PluginId;
 use rmcp::model::{
     ClientCapabilities, CreateMessageRequestParams, CreateMessageResult, ElicitRequestParams,
-    ElicitResult, ErrorData, Implementation, InitializeRequestParams, InputRequest, ListRootsResult,
-    LoggingMessageNotificationParam, ProgressNotificationParam, ProgressToken,
+    ElicitResult, ErrorData, Implementation, InitializeRequestParams, InputRequest,
+    ListRootsResult, LoggingMessageNotificationParam, ProgressNotificationParam, ProgressToken,
 };
 use rmcp::service::{NotificationContext, RequestContext};
 use rmcp::{ClientHandler, RoleClient};
@@ -17,8 +20,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
-use super::answers::{Answers, Question};
 use super::Progress;
+use super::answers::{Answers, Question};
 
 /// Reports of progress that wait to be looked at; more are dropped, oldest stay.
 const PROGRESS_WAITING: usize = 64;
@@ -151,7 +154,10 @@ impl ClientHandler for Handler {
         self.typed(Question::Sample(params)).await
     }
 
-    async fn list_roots(&self, _: RequestContext<RoleClient>) -> Result<ListRootsResult, ErrorData> {
+    async fn list_roots(
+        &self,
+        _: RequestContext<RoleClient>,
+    ) -> Result<ListRootsResult, ErrorData> {
         self.typed(Question::ListRoots).await
     }
 
@@ -164,7 +170,11 @@ impl ClientHandler for Handler {
         self.typed(Question::Elicit(params)).await
     }
 
-    async fn on_progress(&self, params: ProgressNotificationParam, _: NotificationContext<RoleClient>) {
+    async fn on_progress(
+        &self,
+        params: ProgressNotificationParam,
+        _: NotificationContext<RoleClient>,
+    ) {
         let progress = Progress {
             done: params.progress,
             total: params.total,

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use keyway_host::runtime::Enforcement;
 use keyway_sandbox::{Confined, Environment, Handover, Jail, Level, Limits, Program};
-use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::unix::pipe;
 
@@ -64,7 +63,11 @@ impl JailLauncher {
 
     fn jail(&self, spec: &LaunchSpec) -> Result<Jail, String> {
         let mut environment = Environment::new();
-        for (name, value) in spec.env.iter().filter(|(name, _)| *name != "PATH" && *name != "HOME") {
+        for (name, value) in spec
+            .env
+            .iter()
+            .filter(|(name, _)| *name != "PATH" && *name != "HOME")
+        {
             environment = environment.with(name, value).map_err(|e| e.to_string())?;
         }
         let scratch = self.scratch.join(spec.plugin.as_str());
@@ -74,7 +77,12 @@ impl JailLauncher {
             .environment(environment)
             .limits(self.limits)
             .at_least(self.at_least);
-        for folder in self.code.iter().chain(&spec.read).chain(own_folder(&spec.program).as_ref()) {
+        for folder in self
+            .code
+            .iter()
+            .chain(&spec.read)
+            .chain(own_folder(&spec.program).as_ref())
+        {
             jail = jail.read(folder);
         }
         for folder in &spec.write {
@@ -87,7 +95,9 @@ impl JailLauncher {
 /// The folder of a program that is not the system's.
 fn own_folder(program: &Path) -> Option<PathBuf> {
     let program = std::fs::canonicalize(program).ok()?;
-    let is_system = ["/usr", "/bin", "/lib"].iter().any(|root| program.starts_with(root));
+    let is_system = ["/usr", "/bin", "/lib"]
+        .iter()
+        .any(|root| program.starts_with(root));
     program.parent().filter(|_| !is_system).map(Path::to_owned)
 }
 
@@ -101,10 +111,21 @@ impl Launcher for JailLauncher {
         let their_end = their_end.into_blocking_fd().map_err(|e| e.to_string())?;
         let handover = Handover::new().stdin(their_end);
         let spawned = tokio::task::spawn_blocking(move || jail.spawn(&program, handover)).await;
-        let mut confined = spawned.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
+        let mut confined = spawned
+            .map_err(|e| e.to_string())?
+            .map_err(|e| e.to_string())?;
         let enforcement = level_of(confined.reached().level());
-        let (stdout, stderr) = (reader(confined.take_stdout())?, reader(confined.take_stderr())?);
-        Ok(Launched::new(stdin, stdout, stderr, Held(confined), enforcement))
+        let (stdout, stderr) = (
+            reader(confined.take_stdout())?,
+            reader(confined.take_stderr())?,
+        );
+        Ok(Launched::new(
+            stdin,
+            stdout,
+            stderr,
+            Held(confined),
+            enforcement,
+        ))
     }
 }
 
@@ -124,9 +145,13 @@ fn level_of(level: Level) -> Enforcement {
 struct Held(Confined);
 
 impl Held {
+    #[expect(
+        deprecated,
+        reason = "its successor is unsafe, to have its caller vouch for what an owned descriptor is"
+    )]
     async fn gone(&mut self) -> std::io::Result<String> {
         let fd = self.0.exit_fd().try_clone_to_owned()?;
-        let fd = AsyncFd::with_interest(fd, Interest::READABLE)?;
+        let fd = AsyncFd::new(fd)?;
         loop {
             if let Some(ended) = self.0.try_wait()? {
                 return Ok(ended.to_string());

@@ -12,6 +12,8 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, BufReader};
 
 /// Lines of a server's standard error that are kept.
 const STDERR_LINES: usize = 64;
+/// How long the last lines of a child that ended may take to arrive.
+const ARRIVE: std::time::Duration = std::time::Duration::from_millis(500);
 /// Characters of a line that are kept.
 const STDERR_LINE: usize = 400;
 
@@ -140,7 +142,13 @@ impl Launcher for PlainLauncher {
         };
         let group = child.id();
         let child = Group { child, group };
-        Ok(Launched::new(stdin, stdout, stderr, child, Enforcement::Declared))
+        Ok(Launched::new(
+            stdin,
+            stdout,
+            stderr,
+            child,
+            Enforcement::Declared,
+        ))
     }
 }
 
@@ -154,7 +162,9 @@ impl Group {
     fn kill_group(&self) {
         #[cfg(unix)]
         if let Some(id) = self.group
-            && let Some(id) = i32::try_from(id).ok().and_then(rustix::process::Pid::from_raw)
+            && let Some(id) = i32::try_from(id)
+                .ok()
+                .and_then(rustix::process::Pid::from_raw)
         {
             // Whoever is gone already needs no end.
             let _gone = rustix::process::kill_process_group(id, rustix::process::Signal::KILL);
@@ -185,15 +195,21 @@ impl Drop for Group {
 }
 
 /// The last lines that a child wrote to its standard error, safe to print.
+#[derive(Debug)]
+pub(crate) struct LastWords {
+    lines: Kept,
+    reading: tokio::task::JoinHandle<()>,
+}
+
 #[derive(Debug, Clone, Default)]
-pub(crate) struct LastWords(Arc<Mutex<Vec<String>>>);
+struct Kept(Arc<Mutex<Vec<String>>>);
 
 impl LastWords {
     /// Reads the standard error until it ends.
     pub(crate) fn listen(stderr: Box<dyn AsyncRead + Send + Unpin>) -> Self {
-        let words = Self::default();
-        let kept = words.clone();
-        tokio::spawn(async move {
+        let lines = Kept::default();
+        let kept = lines.clone();
+        let reading = tokio::spawn(async move {
             let mut reader = BufReader::new(stderr);
             let mut line = Vec::new();
             while let Ok(1..) = read_bounded(&mut reader, &mut line).await {
@@ -201,9 +217,19 @@ impl LastWords {
                 line.clear();
             }
         });
-        words
+        Self { lines, reading }
     }
 
+    /// Returns the last of them; what is on its way when a child ends gets a moment to arrive.
+    pub(crate) async fn last(&mut self, count: usize) -> String {
+        if !self.reading.is_finished() {
+            let _read = tokio::time::timeout(ARRIVE, &mut self.reading).await;
+        }
+        self.lines.last(count)
+    }
+}
+
+impl Kept {
     fn keep(&self, line: &str) {
         let line: String = line.trim_end().chars().take(STDERR_LINE).collect();
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -213,8 +239,7 @@ impl LastWords {
         lines.push(keyway_host::text::printable(&line).into_owned());
     }
 
-    /// Returns the last of them.
-    pub(crate) fn last(&self, count: usize) -> String {
+    fn last(&self, count: usize) -> String {
         let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let from = lines.len().saturating_sub(count);
         lines.get(from..).unwrap_or_default().join(" | ")
@@ -253,7 +278,10 @@ pub(crate) fn find_program(
         let package = package.ok_or("its program lies in a package, and there is none")?;
         Some(package.join(command))
     } else {
-        search.iter().map(|folder| folder.join(command)).find(|path| path.is_file())
+        search
+            .iter()
+            .map(|folder| folder.join(command))
+            .find(|path| path.is_file())
     };
     let found = found.ok_or_else(|| format!("no program `{command}` in the search path"))?;
     match found.is_file() {

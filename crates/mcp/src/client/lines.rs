@@ -86,7 +86,10 @@ fn unreadable(value: &Value, error: &serde_json::Error) -> Option<ServerJsonRpcM
     }
     let id = serde_json::from_value(value.get("id")?.clone()).ok()?;
     let why = format!("the answer cannot be read: {error}");
-    Some(ServerJsonRpcMessage::error(ErrorData::internal_error(why, None), Some(id)))
+    Some(ServerJsonRpcMessage::error(
+        ErrorData::internal_error(why, None),
+        Some(id),
+    ))
 }
 
 impl Transport<RoleClient> for Lines {
@@ -138,7 +141,9 @@ mod tests {
 
     #[tokio::test]
     async fn skips_what_is_no_message() {
-        let seen = messages(b"starting up...\n{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\r\n\n[1]\n").await;
+        let seen =
+            messages(b"starting up...\n{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\r\n\n[1]\n")
+                .await;
         assert_eq!(seen, ["{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}"]);
     }
 

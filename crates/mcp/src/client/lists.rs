@@ -44,7 +44,8 @@ impl McpClient {
 
     async fn page_of_tools(&self, cursor: Option<String>) -> Result<Value, McpError> {
         let options = CallOptions::default();
-        let request = || ClientRequest::ListToolsRequest(ListToolsRequest::with_param(page(cursor.clone())));
+        let request =
+            || ClientRequest::ListToolsRequest(ListToolsRequest::with_param(page(cursor.clone())));
         let mut has_signed_in = false;
         loop {
             let session = self.0.session.read().await.clone();
@@ -52,7 +53,9 @@ impl McpClient {
                 Ok((id, result)) => {
                     let key = serde_json::to_string(&id).unwrap_or_default();
                     let raw = session.shelf.take(&key);
-                    return Ok(raw.unwrap_or_else(|| serde_json::to_value(result).unwrap_or_default()));
+                    return Ok(
+                        raw.unwrap_or_else(|| serde_json::to_value(result).unwrap_or_default())
+                    );
                 }
                 Err(error) => match error.auth_challenge() {
                     Some(challenge) if !has_signed_in => {
@@ -70,7 +73,9 @@ impl McpClient {
     /// # Errors
     /// As [`McpClient::list_tools`].
     pub async fn list_resources(&self) -> Result<Vec<Value>, McpError> {
-        let request = |cursor| ClientRequest::ListResourcesRequest(ListResourcesRequest::with_param(page(cursor)));
+        let request = |cursor| {
+            ClientRequest::ListResourcesRequest(ListResourcesRequest::with_param(page(cursor)))
+        };
         self.pages("resources/list", "resources", request).await
     }
 
@@ -80,9 +85,12 @@ impl McpClient {
     /// As [`McpClient::list_tools`].
     pub async fn list_resource_templates(&self) -> Result<Vec<Value>, McpError> {
         let request = |cursor| {
-            ClientRequest::ListResourceTemplatesRequest(ListResourceTemplatesRequest::with_param(page(cursor)))
+            ClientRequest::ListResourceTemplatesRequest(ListResourceTemplatesRequest::with_param(
+                page(cursor),
+            ))
         };
-        self.pages("resources/templates/list", "resourceTemplates", request).await
+        self.pages("resources/templates/list", "resourceTemplates", request)
+            .await
     }
 
     /// Lists the prompts.
@@ -90,7 +98,9 @@ impl McpClient {
     /// # Errors
     /// As [`McpClient::list_tools`].
     pub async fn list_prompts(&self) -> Result<Vec<Value>, McpError> {
-        let request = |cursor| ClientRequest::ListPromptsRequest(ListPromptsRequest::with_param(page(cursor)));
+        let request = |cursor| {
+            ClientRequest::ListPromptsRequest(ListPromptsRequest::with_param(page(cursor)))
+        };
         self.pages("prompts/list", "prompts", request).await
     }
 
@@ -130,7 +140,9 @@ impl McpClient {
             params.request_state = given.state;
             ClientRequest::ReadResourceRequest(ReadResourceRequest::new(params))
         };
-        let result = self.in_rounds("resources/read", &CallOptions::default(), request).await?;
+        let result = self
+            .in_rounds("resources/read", &CallOptions::default(), request)
+            .await?;
         match field(result, "contents") {
             Some(Value::Array(contents)) => Ok(contents),
             _ => Err(self.protocol_error("resources/read gave no contents")),
@@ -141,7 +153,11 @@ impl McpClient {
     ///
     /// # Errors
     /// As [`McpClient::call`].
-    pub async fn prompt(&self, name: &str, arguments: Map<String, Value>) -> Result<Value, McpError> {
+    pub async fn prompt(
+        &self,
+        name: &str,
+        arguments: Map<String, Value>,
+    ) -> Result<Value, McpError> {
         let request = |given: super::request::Given| {
             let mut params = GetPromptRequestParams::new(name);
             params.arguments = (!arguments.is_empty()).then(|| arguments.clone());
@@ -149,7 +165,9 @@ impl McpClient {
             params.request_state = given.state;
             ClientRequest::GetPromptRequest(GetPromptRequest::new(params))
         };
-        let result = self.in_rounds("prompts/get", &CallOptions::default(), request).await?;
+        let result = self
+            .in_rounds("prompts/get", &CallOptions::default(), request)
+            .await?;
         let value = serde_json::to_value(result).unwrap_or_default();
         match value.get("messages").is_some_and(Value::is_array) {
             true => Ok(value),
@@ -169,12 +187,17 @@ impl McpClient {
         begun: &str,
     ) -> Result<Vec<String>, McpError> {
         let params = json!({"ref": reference, "argument": {"name": argument, "value": begun}});
-        let params = serde_json::from_value(params).map_err(|e| self.protocol_error(e.to_string()))?;
+        let params =
+            serde_json::from_value(params).map_err(|e| self.protocol_error(e.to_string()))?;
         let request = CompleteRequest::new(params);
         let ask = || ClientRequest::CompleteRequest(request.clone());
-        let result = self.ask("completion/complete", &ask, &CallOptions::default()).await?;
-        let values = field(result, "completion").and_then(|mut c| c.get_mut("values").map(Value::take));
-        serde_json::from_value(values.unwrap_or_default()).map_err(|e| self.protocol_error(e.to_string()))
+        let result = self
+            .ask("completion/complete", &ask, &CallOptions::default())
+            .await?;
+        let values =
+            field(result, "completion").and_then(|mut c| c.get_mut("values").map(Value::take));
+        serde_json::from_value(values.unwrap_or_default())
+            .map_err(|e| self.protocol_error(e.to_string()))
     }
 }
 

@@ -30,12 +30,13 @@ use tokio::sync::{RwLock, mpsc, watch};
 
 pub use answers::{Answerable, Answers, Question};
 pub use auth::{Authorizer, OAuthClient};
+pub(crate) use connect::Values;
 pub use connect::{Connection, Era};
 pub use handler::Changes;
 #[cfg(unix)]
 pub use jail::JailLauncher;
-pub use trace::TraceContext;
 pub use launcher::{Child, LaunchSpec, Launched, Launcher, PlainLauncher};
+pub use trace::TraceContext;
 
 use crate::McpError;
 pub(crate) use salvage::UNREADABLE;

@@ -1,11 +1,11 @@
 //! One request to a server: bounded in time, cancelled when it is given up, traced.
 
+use rmcp::RoleClient;
 use rmcp::model::{
     CallToolRequest, CallToolRequestParams, CancelledNotificationParam, ClientRequest,
     InputRequiredResult, InputResponses, RequestId, RequestMetaObject, ServerResult,
 };
 use rmcp::service::{Peer, PeerRequestOptions, ServiceError};
-use rmcp::RoleClient;
 use serde_json::{Map, Value};
 use tracing::Instrument as _;
 
@@ -35,7 +35,10 @@ impl McpClient {
         options: CallOptions,
     ) -> Result<CallReply, McpError> {
         let span = client_span(self.id(), "tools/call", Some(tool));
-        let outcome = self.call_in_rounds(tool, arguments, &options).instrument(span.clone()).await;
+        let outcome = self
+            .call_in_rounds(tool, arguments, &options)
+            .instrument(span.clone())
+            .await;
         if let Err(error) = &outcome {
             span.record("error.type", error.code());
         }
@@ -54,7 +57,9 @@ impl McpClient {
             _ => return Err(self.protocol_error("arguments are an object")),
         };
         let result = self
-            .in_rounds("tools/call", options, |answers| tool_call(tool, arguments.clone(), answers))
+            .in_rounds("tools/call", options, |answers| {
+                tool_call(tool, arguments.clone(), answers)
+            })
             .await?;
         let value = serde_json::to_value(result).unwrap_or_default();
         serde_json::from_value(value).map_err(|e| self.protocol_error(e.to_string()))
@@ -69,12 +74,17 @@ impl McpClient {
     ) -> Result<ServerResult, McpError> {
         let mut given = Given::default();
         for _ in 0..ROUNDS {
-            match self.ask(method, &|| request(given.clone()), options).await? {
+            match self
+                .ask(method, &|| request(given.clone()), options)
+                .await?
+            {
                 ServerResult::InputRequiredResult(wanted) => given = self.answer(wanted).await?,
                 result => return Ok(result),
             }
         }
-        Err(self.protocol_error(format!("it asked questions {ROUNDS} times over one request")))
+        Err(self.protocol_error(format!(
+            "it asked questions {ROUNDS} times over one request"
+        )))
     }
 
     async fn answer(&self, wanted: InputRequiredResult) -> Result<Given, McpError> {
@@ -110,7 +120,9 @@ impl McpClient {
             };
             tries += 1;
             match error.auth_challenge() {
-                Some(challenge) if tries < AUTHORIZATIONS => self.authorize_again(challenge).await?,
+                Some(challenge) if tries < AUTHORIZATIONS => {
+                    self.authorize_again(challenge).await?
+                }
                 _ => return Err(self.explain(&session, method, options, error).await),
             }
         }
@@ -148,9 +160,15 @@ impl McpClient {
             },
             ServiceError::TransportSend(error) => match session.end() {
                 Some(reason) => McpError::Gone { server, reason },
-                None => McpError::Unreachable { server, reason: deep(&error) },
+                None => McpError::Unreachable {
+                    server,
+                    reason: deep(&error),
+                },
             },
-            error => McpError::Protocol { server, what: error.to_string() },
+            error => McpError::Protocol {
+                server,
+                what: error.to_string(),
+            },
         }
     }
 }
@@ -187,7 +205,10 @@ pub(super) async fn send(
         }
         limits = limits.with_meta(meta);
     }
-    let handle = session.peer.send_cancellable_request(request, limits).await?;
+    let handle = session
+        .peer
+        .send_cancellable_request(request, limits)
+        .await?;
     let id = handle.id.clone();
     let _listening = options.progress.clone().map(|progress| {
         let (listening, mut reports) = session.handler.progress.listen(&handle.progress_token);
@@ -209,12 +230,16 @@ struct CancelOnDrop(Option<(Peer<RoleClient>, RequestId)>);
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
-        let (Some((peer, id)), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) else {
+        let (Some((peer, id)), Ok(runtime)) =
+            (self.0.take(), tokio::runtime::Handle::try_current())
+        else {
             return;
         };
         runtime.spawn(async move {
             let why = Some("nobody waits for it".to_owned());
-            let _gone = peer.notify_cancelled(CancelledNotificationParam::new(Some(id), why)).await;
+            let _gone = peer
+                .notify_cancelled(CancelledNotificationParam::new(Some(id), why))
+                .await;
         });
     }
 }

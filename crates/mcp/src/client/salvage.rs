@@ -40,7 +40,9 @@ pub(crate) fn message(text: &[u8]) -> Option<Value> {
     }
     let envelope: Envelope<'_> = serde_json::from_slice(text).ok()?;
     let id = envelope.id.filter(|_| envelope.method.is_none())?;
-    let page = envelope.result.and_then(|result| serde_json::from_str::<Page<'_>>(result.get()).ok());
+    let page = envelope
+        .result
+        .and_then(|result| serde_json::from_str::<Page<'_>>(result.get()).ok());
     Some(match page {
         Some(page) => json!({"jsonrpc": "2.0", "id": id, "result": list(&page)}),
         None => json!({"jsonrpc": "2.0", "id": id, "error": {"code": -32603, "message": TOO_DEEP}}),
@@ -61,7 +63,9 @@ fn list(page: &Page<'_>) -> Value {
 
 fn read(tool: &str) -> Value {
     serde_json::from_str(tool).unwrap_or_else(|_| {
-        let name = serde_json::from_str(tool).map(|named: Named| named.name).ok();
+        let name = serde_json::from_str(tool)
+            .map(|named: Named| named.name)
+            .ok();
         json!({"name": name, UNREADABLE: TOO_DEEP})
     })
 }
@@ -89,7 +93,10 @@ mod tests {
     #[test]
     fn an_answer_that_nests_too_deep_is_an_error_and_a_log_is_nothing() {
         let text = format!(r#"{{"id":2,"result":{{"content":{}}}}}"#, deep());
-        assert_eq!(message(text.as_bytes()).unwrap()["error"]["message"], TOO_DEEP);
+        assert_eq!(
+            message(text.as_bytes()).unwrap()["error"]["message"],
+            TOO_DEEP
+        );
         assert_eq!(message(b"listening..."), None);
     }
 }

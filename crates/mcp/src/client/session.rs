@@ -54,7 +54,9 @@ impl Session {
             peer: service.peer().clone(),
             handler: Arc::clone(service.service()),
             shelf,
-            enforcement: process.as_ref().map_or(Enforcement::Declared, |p| p.enforcement),
+            enforcement: process
+                .as_ref()
+                .map_or(Enforcement::Declared, |p| p.enforcement),
             ended,
             _end: Arc::new(EndOnDrop(Arc::clone(&stop))),
             stop: Arc::clone(&stop),
@@ -115,8 +117,12 @@ async fn run(
         Err(_) => "it closed its output and did not go".to_owned(),
     };
     process.child.kill().await;
-    let words = process.words.last(3);
-    let words = if words.is_empty() { String::new() } else { format!("; it last wrote: {words}") };
+    let words = process.words.last(3).await;
+    let words = if words.is_empty() {
+        String::new()
+    } else {
+        format!("; it last wrote: {words}")
+    };
     said(is_wanted, &format!("{status}{words}"))
 }
 

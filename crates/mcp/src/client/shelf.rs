@@ -66,7 +66,10 @@ mod tests {
         ]}});
         shelf.look_at(&mut message);
         assert_eq!(message["result"]["tools"].as_array().unwrap().len(), 1);
-        assert_eq!(shelf.take("7").unwrap()["tools"].as_array().unwrap().len(), 2);
+        assert_eq!(
+            shelf.take("7").unwrap()["tools"].as_array().unwrap().len(),
+            2
+        );
         assert_eq!(shelf.take("7"), None);
     }
 
@@ -74,7 +77,8 @@ mod tests {
     fn a_second_answer_changes_nothing_and_a_flood_is_bounded() {
         let shelf = Shelf::default();
         for name in ["first", "second"] {
-            let mut message = json!({"id": 1, "result": {"tools": [{"name": name, "inputSchema": {}}]}});
+            let mut message =
+                json!({"id": 1, "result": {"tools": [{"name": name, "inputSchema": {}}]}});
             shelf.look_at(&mut message);
         }
         for id in 100..1000 {

@@ -36,7 +36,11 @@ struct Post {
 }
 
 impl Tapped {
-    async fn list_tools(&self, post: Post, limit: usize) -> Result<StreamableHttpPostResponse, Failure> {
+    async fn list_tools(
+        &self,
+        post: Post,
+        limit: usize,
+    ) -> Result<StreamableHttpPostResponse, Failure> {
         let mut request = self.http.post(post.uri.as_ref());
         request = request.header(ACCEPT, "application/json, text/event-stream");
         for (name, value) in post.headers {
@@ -56,7 +60,10 @@ impl Tapped {
         let session = header(&response, "mcp-session-id");
         let kind = header(&response, CONTENT_TYPE.as_str()).unwrap_or_default();
         if kind.starts_with("text/event-stream") {
-            return Ok(StreamableHttpPostResponse::Sse(self.events(response, limit), session));
+            return Ok(StreamableHttpPostResponse::Sse(
+                self.events(response, limit),
+                session,
+            ));
         }
         let body = body(response, limit).await?;
         let mut value = match super::salvage::message(&body) {
@@ -64,7 +71,10 @@ impl Tapped {
             None => serde_json::from_slice(&body)?,
         };
         self.shelf.look_at(&mut value);
-        Ok(StreamableHttpPostResponse::Json(serde_json::from_value(value)?, session))
+        Ok(StreamableHttpPostResponse::Json(
+            serde_json::from_value(value)?,
+            session,
+        ))
     }
 
     fn events(&self, response: reqwest::Response, limit: usize) -> BoxedSseResponse {
@@ -72,7 +82,9 @@ impl Tapped {
         let bytes = response.bytes_stream().map_err(std::io::Error::other);
         let bytes = bytes.map(move |chunk| {
             let chunk = chunk?;
-            left = left.checked_sub(chunk.len()).ok_or_else(|| std::io::Error::other("the list is too long"))?;
+            left = left
+                .checked_sub(chunk.len())
+                .ok_or_else(|| std::io::Error::other("the list is too long"))?;
             Ok::<_, std::io::Error>(chunk)
         });
         let shelf = Arc::clone(&self.shelf);
@@ -83,7 +95,10 @@ impl Tapped {
 }
 
 fn looked_at(shelf: &Shelf, mut event: Sse) -> Sse {
-    let value = event.data.as_deref().and_then(|data| super::salvage::message(data.as_bytes()));
+    let value = event
+        .data
+        .as_deref()
+        .and_then(|data| super::salvage::message(data.as_bytes()));
     if let Some(mut value) = value {
         shelf.look_at(&mut value);
         event.data = Some(value.to_string());
@@ -118,22 +133,29 @@ async fn refused(
     let status = response.status();
     match (status, header(&response, WWW_AUTHENTICATE.as_str())) {
         (StatusCode::UNAUTHORIZED, Some(challenge)) => {
-            return Err(StreamableHttpError::AuthRequired(AuthRequiredError::new(challenge)));
+            return Err(StreamableHttpError::AuthRequired(AuthRequiredError::new(
+                challenge,
+            )));
         }
         (StatusCode::FORBIDDEN, Some(challenge)) => {
             let error = InsufficientScopeError::new(challenge, None);
             return Err(StreamableHttpError::InsufficientScope(error));
         }
-        (StatusCode::NOT_FOUND, _) if has_session => return Err(StreamableHttpError::SessionExpired),
+        (StatusCode::NOT_FOUND, _) if has_session => {
+            return Err(StreamableHttpError::SessionExpired);
+        }
         _ => {}
     }
     let session = header(&response, "mcp-session-id");
     let body = body(response, limit).await?;
     match serde_json::from_slice::<Value>(&body) {
-        Ok(value) if value.get("error").is_some() => {
-            Ok(StreamableHttpPostResponse::Json(serde_json::from_value(value)?, session))
-        }
-        _ => Err(StreamableHttpError::UnexpectedServerResponse(format!("HTTP {status}").into())),
+        Ok(value) if value.get("error").is_some() => Ok(StreamableHttpPostResponse::Json(
+            serde_json::from_value(value)?,
+            session,
+        )),
+        _ => Err(StreamableHttpError::UnexpectedServerResponse(
+            format!("HTTP {status}").into(),
+        )),
     }
 }
 
@@ -149,8 +171,15 @@ impl StreamableHttpClient for Tapped {
         custom_headers: Headers,
     ) -> Result<StreamableHttpPostResponse, Failure> {
         let limits = StreamableHttpResponseLimits::default();
-        self.post_message_with_response_limits(uri, message, session_id, auth_header, custom_headers, limits)
-            .await
+        self.post_message_with_response_limits(
+            uri,
+            message,
+            session_id,
+            auth_header,
+            custom_headers,
+            limits,
+        )
+        .await
     }
 
     async fn post_message_with_response_limits(
@@ -180,7 +209,14 @@ impl StreamableHttpClient for Tapped {
             return self.list_tools(post, limits.max_json_response_size).await;
         }
         self.http
-            .post_message_with_response_limits(uri, message, session_id, auth_header, custom_headers, limits)
+            .post_message_with_response_limits(
+                uri,
+                message,
+                session_id,
+                auth_header,
+                custom_headers,
+                limits,
+            )
             .await
     }
 
@@ -191,7 +227,9 @@ impl StreamableHttpClient for Tapped {
         auth_header: Option<String>,
         custom_headers: Headers,
     ) -> Result<(), Failure> {
-        self.http.delete_session(uri, session_id, auth_header, custom_headers).await
+        self.http
+            .delete_session(uri, session_id, auth_header, custom_headers)
+            .await
     }
 
     async fn get_stream(
@@ -237,6 +275,8 @@ impl Tapped {
     /// A list can come on a resumed stream too.
     fn tap(&self, stream: BoxedSseResponse) -> BoxedSseResponse {
         let shelf = Arc::clone(&self.shelf);
-        stream.map(move |event| event.map(|event| looked_at(&shelf, event))).boxed()
+        stream
+            .map(move |event| event.map(|event| looked_at(&shelf, event)))
+            .boxed()
     }
 }

@@ -30,9 +30,13 @@ impl TraceContext {
     pub fn parse(parent: &str, state: Option<&str>) -> Option<Self> {
         let parts: Vec<_> = parent.split('-').collect();
         let sizes: Vec<_> = parts.iter().map(|part| part.len()).collect();
-        let is_hex = |part: &&str| part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        let is_hex = |part: &&str| {
+            part.bytes()
+                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        };
         let is_fit = sizes == [2, 32, 16, 2] && parts.iter().all(is_hex);
-        let state = state.filter(|s| s.len() <= 512 && s.bytes().all(|b| (0x20..0x7f).contains(&b)));
+        let state =
+            state.filter(|s| s.len() <= 512 && s.bytes().all(|b| (0x20..0x7f).contains(&b)));
         is_fit.then(|| Self {
             parent: parent.to_owned(),
             state: state.map(str::to_owned),

@@ -26,7 +26,10 @@ pub(crate) fn check(url: &str) -> Result<(), ConfigError> {
         (_, Some(rest)) => (rest, true),
         _ => return refuse("it begins with neither `https://` nor `http://`"),
     };
-    if url.chars().any(|c| c.is_whitespace() || c.is_control() || c == '\\') {
+    if url
+        .chars()
+        .any(|c| c.is_whitespace() || c.is_control() || c == '\\')
+    {
         return refuse("it holds a character that no address has");
     }
     if url.contains('#') {
@@ -70,7 +73,10 @@ pub(super) fn check_header(name: &str, value: &str) -> Result<(), ConfigError> {
         return Err(ConfigError::header(name, "the protocol sets it"));
     }
     if value.chars().any(|c| c.is_control()) {
-        return Err(ConfigError::header(name, "its value holds a control character"));
+        return Err(ConfigError::header(
+            name,
+            "its value holds a control character",
+        ));
     }
     Ok(())
 }

@@ -32,7 +32,9 @@ pub struct ServerFile {
 pub fn read_servers(json: &str) -> Result<ServerFile, ConfigError> {
     let document: Value =
         serde_json::from_str(json).map_err(|e| ConfigError::shape("the file", e.to_string()))?;
-    let root = document.as_object().ok_or_else(|| ConfigError::shape("/", "expected an object"))?;
+    let root = document
+        .as_object()
+        .ok_or_else(|| ConfigError::shape("/", "expected an object"))?;
     let servers = match root.get("mcpServers") {
         None => root,
         Some(wrapped) => wrapped
@@ -51,7 +53,9 @@ pub fn read_servers(json: &str) -> Result<ServerFile, ConfigError> {
 
 fn read_server(name: &str, entry: &Value) -> Result<McpServer, ConfigError> {
     let at = format!("/{name}");
-    let fields = entry.as_object().ok_or_else(|| ConfigError::shape(&at, "expected an object"))?;
+    let fields = entry
+        .as_object()
+        .ok_or_else(|| ConfigError::shape(&at, "expected an object"))?;
     let kind = text(fields, "type", &at)?;
     let (command, url) = (text(fields, "command", &at)?, text(fields, "url", &at)?);
     match (kind, command, url) {
@@ -59,12 +63,23 @@ fn read_server(name: &str, entry: &Value) -> Result<McpServer, ConfigError> {
         (None | Some("http" | "streamable-http" | "streamableHttp"), None, Some(url)) => {
             read_http(name, url, fields, &at)
         }
-        (Some("sse"), ..) => Err(ConfigError::shape(at, "the old SSE transport is not spoken; ask for Streamable HTTP")),
-        _ => Err(ConfigError::shape(at, "expected `command` for a local server or `url` for a remote one")),
+        (Some("sse"), ..) => Err(ConfigError::shape(
+            at,
+            "the old SSE transport is not spoken; ask for Streamable HTTP",
+        )),
+        _ => Err(ConfigError::shape(
+            at,
+            "expected `command` for a local server or `url` for a remote one",
+        )),
     }
 }
 
-fn read_stdio(name: &str, command: &str, fields: &Map<String, Value>, at: &str) -> Result<McpServer, ConfigError> {
+fn read_stdio(
+    name: &str,
+    command: &str,
+    fields: &Map<String, Value>,
+    at: &str,
+) -> Result<McpServer, ConfigError> {
     let args = match fields.get("args") {
         None => Vec::new(),
         Some(args) => texts(args, &format!("{at}/args"))?,
@@ -79,7 +94,12 @@ fn read_stdio(name: &str, command: &str, fields: &Map<String, Value>, at: &str) 
     Ok(server)
 }
 
-fn read_http(name: &str, url: &str, fields: &Map<String, Value>, at: &str) -> Result<McpServer, ConfigError> {
+fn read_http(
+    name: &str,
+    url: &str,
+    fields: &Map<String, Value>,
+    at: &str,
+) -> Result<McpServer, ConfigError> {
     let mut server = McpServer::http(name, url)?;
     for (name, value) in map(fields, "headers", at)? {
         server = server.with_header(&name, &value)?;
@@ -87,7 +107,11 @@ fn read_http(name: &str, url: &str, fields: &Map<String, Value>, at: &str) -> Re
     Ok(server)
 }
 
-fn text<'f>(fields: &'f Map<String, Value>, key: &str, at: &str) -> Result<Option<&'f str>, ConfigError> {
+fn text<'f>(
+    fields: &'f Map<String, Value>,
+    key: &str,
+    at: &str,
+) -> Result<Option<&'f str>, ConfigError> {
     match fields.get(key) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
@@ -96,18 +120,26 @@ fn text<'f>(fields: &'f Map<String, Value>, key: &str, at: &str) -> Result<Optio
 }
 
 fn texts(value: &Value, at: &str) -> Result<Vec<String>, ConfigError> {
-    let items = value.as_array().ok_or_else(|| ConfigError::shape(at, "expected a list"))?;
+    let items = value
+        .as_array()
+        .ok_or_else(|| ConfigError::shape(at, "expected a list"))?;
     let text = |item: &Value| item.as_str().map(str::to_owned);
     let texts: Option<Vec<_>> = items.iter().map(text).collect();
     texts.ok_or_else(|| ConfigError::shape(at, "expected text only"))
 }
 
-fn map(fields: &Map<String, Value>, key: &str, at: &str) -> Result<Vec<(String, String)>, ConfigError> {
+fn map(
+    fields: &Map<String, Value>,
+    key: &str,
+    at: &str,
+) -> Result<Vec<(String, String)>, ConfigError> {
     let at = format!("{at}/{key}");
     let Some(value) = fields.get(key) else {
         return Ok(Vec::new());
     };
-    let entries = value.as_object().ok_or_else(|| ConfigError::shape(&at, "expected an object"))?;
+    let entries = value
+        .as_object()
+        .ok_or_else(|| ConfigError::shape(&at, "expected an object"))?;
     let pair = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
     let pairs: Option<Vec<_>> = entries.iter().map(pair).collect();
     pairs.ok_or_else(|| ConfigError::shape(at, "expected text only"))

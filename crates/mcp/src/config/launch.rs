@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use keyway_host::digest::Digest;
 use keyway_plugin_api::is_reserved_env;
 
 use super::ConfigError;
@@ -13,13 +14,25 @@ use super::place::names_in;
 
 /// Programs that run what their arguments say, and so hide what is approved.
 const WRAPPERS: [&str; 19] = [
-    "busybox", "chroot", "command", "doas", "env", "exec", "eval", "ionice", "nice", "nohup", "setsid",
-    "stdbuf", "su", "sudo", "time", "timeout", "toybox", "watch", "xargs",
+    "busybox", "chroot", "command", "doas", "env", "exec", "eval", "ionice", "nice", "nohup",
+    "setsid", "stdbuf", "su", "sudo", "time", "timeout", "toybox", "watch", "xargs",
 ];
 
 /// Shells; without a script they read code from their standard input.
 const SHELLS: [&str; 13] = [
-    "ash", "bash", "cmd", "csh", "dash", "elvish", "fish", "ksh", "nu", "powershell", "pwsh", "sh", "zsh",
+    "ash",
+    "bash",
+    "cmd",
+    "csh",
+    "dash",
+    "elvish",
+    "fish",
+    "ksh",
+    "nu",
+    "powershell",
+    "pwsh",
+    "sh",
+    "zsh",
 ];
 
 /// Arguments by which an interpreter or a package runner takes code.
@@ -28,8 +41,30 @@ const INLINE_CODE: [(&str, &[&str]); 14] = [
     ("bunx", &["-e", "--eval"]),
     ("deno", &["eval", "repl", "--preload"]),
     ("lua", &["-e"]),
-    ("node", &["-e", "--eval", "-p", "--print", "-pe", "-i", "--interactive"]),
-    ("nodejs", &["-e", "--eval", "-p", "--print", "-pe", "-i", "--interactive"]),
+    (
+        "node",
+        &[
+            "-e",
+            "--eval",
+            "-p",
+            "--print",
+            "-pe",
+            "-i",
+            "--interactive",
+        ],
+    ),
+    (
+        "nodejs",
+        &[
+            "-e",
+            "--eval",
+            "-p",
+            "--print",
+            "-pe",
+            "-i",
+            "--interactive",
+        ],
+    ),
     ("npm", &["-c", "--call"]),
     ("npx", &["-c", "--call"]),
     ("osascript", &["-e"]),
@@ -47,6 +82,8 @@ pub struct StdioServer {
     pub(crate) args: Vec<String>,
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) folder: Option<String>,
+    /// Files that must have these bytes when it starts.
+    pub(crate) files: BTreeMap<String, Digest>,
 }
 
 impl StdioServer {
@@ -55,7 +92,10 @@ impl StdioServer {
         let program = program_name(&command);
         check_program(&command, &program, &args)?;
         if let Some(arg) = args.iter().find(|arg| arg.chars().any(char::is_control)) {
-            let rule = format!("argument `{}` holds a control character", super::error::shown(arg));
+            let rule = format!(
+                "argument `{}` holds a control character",
+                super::error::shown(arg)
+            );
             return Err(ConfigError::command(&command, rule));
         }
         Ok(Self {
@@ -63,6 +103,7 @@ impl StdioServer {
             args,
             env: BTreeMap::new(),
             folder: None,
+            files: BTreeMap::new(),
         })
     }
 
@@ -92,8 +133,13 @@ fn check_command(command: &str) -> Result<(), ConfigError> {
     if command.split('/').any(|part| part == "..") {
         return Err(ConfigError::command(command, "it leaves its folder"));
     }
-    if names_in(command).iter().any(|name| *name != "PLUGIN_ROOT") || command.contains('$') && !command.starts_with("${PLUGIN_ROOT}/") {
-        return Err(ConfigError::command(command, "only `${PLUGIN_ROOT}/` can stand in front"));
+    if names_in(command).iter().any(|name| *name != "PLUGIN_ROOT")
+        || command.contains('$') && !command.starts_with("${PLUGIN_ROOT}/")
+    {
+        return Err(ConfigError::command(
+            command,
+            "only `${PLUGIN_ROOT}/` can stand in front",
+        ));
     }
     Ok(())
 }
@@ -110,17 +156,24 @@ fn check_program(command: &str, program: &str, args: &[String]) -> Result<(), Co
     let flags = taken.map_or(&[][..], |(_, flags)| flags);
     let is_python = program.starts_with("python") || program.starts_with("pypy");
     // What follows the script or the package is the script's own.
-    for arg in args.iter().take_while(|arg| arg.starts_with('-') || program == "deno") {
+    for arg in args
+        .iter()
+        .take_while(|arg| arg.starts_with('-') || program == "deno")
+    {
         let inline = flags.iter().any(|flag| is_flag(arg, flag))
             || is_python && is_short_with(arg, 'c')
             || matches!(program, "perl" | "ruby") && is_short_with(arg, 'e')
             || arg.contains("data:");
         if inline {
-            let rule = format!("`{}` gives the interpreter code of its own", super::error::shown(arg));
+            let rule = format!(
+                "`{}` gives the interpreter code of its own",
+                super::error::shown(arg)
+            );
             return Err(ConfigError::command(command, rule));
         }
     }
-    let reads_stdin = is_python || matches!(program, "node" | "nodejs" | "perl" | "ruby" | "php" | "lua");
+    let reads_stdin =
+        is_python || matches!(program, "node" | "nodejs" | "perl" | "ruby" | "php" | "lua");
     if reads_stdin && args.is_empty() {
         let rule = "an interpreter without a script reads code from its input";
         return Err(ConfigError::command(command, rule));
@@ -129,7 +182,9 @@ fn check_program(command: &str, program: &str, args: &[String]) -> Result<(), Co
 }
 
 fn check_shell(command: &str, args: &[String]) -> Result<(), ConfigError> {
-    let is_script = |arg: &String| !arg.starts_with('-') && !arg.starts_with('/') || arg.starts_with('/') && arg.contains('.');
+    let is_script = |arg: &String| {
+        !arg.starts_with('-') && !arg.starts_with('/') || arg.starts_with('/') && arg.contains('.')
+    };
     match args.first() {
         Some(first) if is_script(first) => Ok(()),
         _ => Err(ConfigError::command(
@@ -140,7 +195,9 @@ fn check_shell(command: &str, args: &[String]) -> Result<(), ConfigError> {
 }
 
 fn is_flag(arg: &str, flag: &str) -> bool {
-    let valued = arg.strip_prefix(flag).is_some_and(|rest| rest.starts_with('='));
+    let valued = arg
+        .strip_prefix(flag)
+        .is_some_and(|rest| rest.starts_with('='));
     // `-e'code'` is one word to an interpreter.
     let joined = flag.len() == 2 && arg.starts_with(flag);
     arg == flag || valued || joined
@@ -149,14 +206,25 @@ fn is_flag(arg: &str, flag: &str) -> bool {
 /// Tells whether a cluster of short flags, such as `-Sc`, holds one.
 fn is_short_with(arg: &str, flag: char) -> bool {
     let cluster = arg.strip_prefix('-').filter(|rest| !rest.starts_with('-'));
-    cluster.is_some_and(|rest| rest.chars().take_while(char::is_ascii_alphabetic).any(|c| c == flag))
+    cluster.is_some_and(|rest| {
+        rest.chars()
+            .take_while(char::is_ascii_alphabetic)
+            .any(|c| c == flag)
+    })
 }
 
 /// Returns the bare name of a program, in lower case and without `.exe` and a version: what it is,
 /// whatever path it is called by.
 pub(super) fn program_name(command: &str) -> String {
-    let name = command.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
-    let name = name.strip_suffix(".exe").or_else(|| name.strip_suffix(".cmd")).unwrap_or(&name);
+    let name = command
+        .rsplit('/')
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    let name = name
+        .strip_suffix(".exe")
+        .or_else(|| name.strip_suffix(".cmd"))
+        .unwrap_or(&name);
     let bare = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-');
     match bare.is_empty() {
         true => name.to_owned(),

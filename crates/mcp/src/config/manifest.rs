@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use keyway_host::digest::Digest;
 use keyway_plugin_api::{Capability, Effect, Manifest, RuntimeKind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -31,6 +32,8 @@ struct Extra {
     effects: BTreeMap<String, Effect>,
     #[serde(skip_serializing_if = "Option::is_none")]
     only: Option<BTreeSet<String>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    files: BTreeMap<String, Digest>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unpinned: Option<String>,
 }
@@ -53,25 +56,37 @@ impl McpServer {
             Place::Stdio(server) => {
                 extra.env.clone_from(&server.env);
                 extra.folder.clone_from(&server.folder);
-                let runtime = json!({"kind": "mcp", "command": server.command, "args": server.args});
+                extra.files.clone_from(&server.files);
+                let runtime =
+                    json!({"kind": "mcp", "command": server.command, "args": server.args});
                 let program = program_of(&server.command);
-                (runtime, json!({"kind": "process", "programs": [program], "reason": "is this program"}))
+                (
+                    runtime,
+                    json!({"kind": "process", "programs": [program], "reason": "is this program"}),
+                )
             }
             Place::Http(server) => {
                 extra.headers.clone_from(&server.headers);
                 let host = address::host_of(&server.url);
                 let runtime = json!({"kind": "mcp", "url": server.url});
-                (runtime, json!({"kind": "network", "hosts": [host], "reason": "is this server"}))
+                (
+                    runtime,
+                    json!({"kind": "network", "hosts": [host], "reason": "is this server"}),
+                )
             }
         };
         let mut capabilities = vec![first];
         if !self.read.is_empty() || !self.write.is_empty() {
-            capabilities.push(json!({"kind": "filesystem", "read": self.read, "write": self.write,
-                "reason": "the server works with them"}));
+            capabilities.push(
+                json!({"kind": "filesystem", "read": self.read, "write": self.write,
+                "reason": "the server works with them"}),
+            );
         }
         let secrets = self.secrets();
         if !secrets.is_empty() {
-            capabilities.push(json!({"kind": "secret", "names": secrets, "reason": "the server is given them"}));
+            capabilities.push(
+                json!({"kind": "secret", "names": secrets, "reason": "the server is given them"}),
+            );
         }
         let document = json!({
             "$schema": STANDARD,
@@ -122,6 +137,9 @@ impl McpServer {
         if let Some(folder) = &extra.folder {
             server = server.with_folder(folder);
         }
+        if let Place::Stdio(stdio) = &mut server.place {
+            stdio.files = extra.files;
+        }
         server.hints_are_trusted = extra.trusted_hints;
         server.effects = extra.effects;
         server.only = extra.only;
@@ -148,7 +166,9 @@ fn extra_of(manifest: &Manifest) -> Result<Extra, ConfigError> {
 /// The program as the capability names it: bare, and with what no program name may hold left out.
 fn program_of(command: &str) -> String {
     let name = program_name(command);
-    let kept = name.chars().filter(|c| c.is_ascii_alphanumeric() || "._-".contains(*c));
+    let kept = name
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || "._-".contains(*c));
     kept.collect()
 }
 

@@ -10,6 +10,7 @@ mod error;
 mod file;
 mod launch;
 mod manifest;
+mod package;
 mod pin;
 mod place;
 
@@ -21,6 +22,8 @@ pub(crate) use address::check as check_address;
 pub use error::ConfigError;
 pub use file::{ServerFile, read_servers};
 pub use launch::StdioServer;
+pub(crate) use package::changed_file;
+pub use package::read_package;
 pub use pin::Pinning;
 pub(crate) use place::fill;
 
@@ -106,6 +109,7 @@ impl McpServer {
             args: Vec::new(),
             env: BTreeMap::new(),
             folder: None,
+            files: BTreeMap::new(),
         };
         Self::new(PluginId::from_static(id), Place::Stdio(nothing)).with_trusted_hints()
     }
@@ -133,7 +137,12 @@ impl McpServer {
     pub fn with_env(mut self, name: &str, value: &str) -> Result<Self, ConfigError> {
         match &mut self.place {
             Place::Stdio(server) => server.set_env(name, value)?,
-            Place::Http(_) => return Err(ConfigError::environment(name, "only a child process has one")),
+            Place::Http(_) => {
+                return Err(ConfigError::environment(
+                    name,
+                    "only a child process has one",
+                ));
+            }
         }
         Ok(self)
     }
@@ -156,9 +165,13 @@ impl McpServer {
         match &mut self.place {
             Place::Http(server) => {
                 address::check_header(name, value)?;
-                server.headers.insert(name.to_ascii_lowercase(), value.to_owned());
+                server
+                    .headers
+                    .insert(name.to_ascii_lowercase(), value.to_owned());
             }
-            Place::Stdio(_) => return Err(ConfigError::header(name, "only an HTTP server has any")),
+            Place::Stdio(_) => {
+                return Err(ConfigError::header(name, "only an HTTP server has any"));
+            }
         }
         Ok(self)
     }

@@ -36,25 +36,44 @@ impl fmt::Display for Pinning {
 
 pub(super) fn of(server: &StdioServer) -> Pinning {
     let program = program_name(&server.command);
-    let package = || server.args.iter().find(|arg| !arg.starts_with('-')).map(String::as_str);
+    let package = || {
+        server
+            .args
+            .iter()
+            .find(|arg| !arg.starts_with('-'))
+            .map(String::as_str)
+    };
     let named = |flags: &[&str]| {
         let mut args = server.args.iter();
         args.by_ref().find(|arg| flags.contains(&arg.as_str()))?;
         args.next().map(String::as_str)
     };
     match program.as_str() {
-        "npx" | "bunx" | "pnpx" => package_of(named(&["-p", "--package"]).or_else(package), npm_version),
+        "npx" | "bunx" | "pnpx" => {
+            package_of(named(&["-p", "--package"]).or_else(package), npm_version)
+        }
         "npm" | "pnpm" | "yarn" | "bun" => match server.args.first().map(String::as_str) {
             Some("exec" | "x" | "dlx") => package_of(
-                server.args.iter().skip(1).find(|a| !a.starts_with('-')).map(String::as_str),
+                server
+                    .args
+                    .iter()
+                    .skip(1)
+                    .find(|a| !a.starts_with('-'))
+                    .map(String::as_str),
                 npm_version,
             ),
             _ => Pinning::Pinned,
         },
-        "uvx" | "pipx" => package_of(named(&["--from", "--spec"]).or_else(package).filter(|p| *p != "run"), python_version),
-        "uv" if server.args.first().is_some_and(|arg| arg == "tool") => {
-            package_of(named(&["--from"]).or_else(|| server.args.get(2).map(String::as_str)), python_version)
-        }
+        "uvx" | "pipx" => package_of(
+            named(&["--from", "--spec"])
+                .or_else(package)
+                .filter(|p| *p != "run"),
+            python_version,
+        ),
+        "uv" if server.args.first().is_some_and(|arg| arg == "tool") => package_of(
+            named(&["--from"]).or_else(|| server.args.get(2).map(String::as_str)),
+            python_version,
+        ),
         "docker" | "podman" | "nerdctl" => image(server),
         _ => Pinning::Pinned,
     }
@@ -66,7 +85,8 @@ fn package_of(package: Option<&str>, version: fn(&str) -> Option<&str>) -> Pinni
             why: "it names no package".to_owned(),
         };
     };
-    let is_remote = package.contains("://") || package.starts_with("git+") || package.starts_with("github:");
+    let is_remote =
+        package.contains("://") || package.starts_with("git+") || package.starts_with("github:");
     if is_remote || !version(package).is_some_and(is_exact) {
         return Pinning::Unpinned {
             why: format!("`{}` names no exact version", super::error::shown(package)),
@@ -91,7 +111,10 @@ fn python_version(package: &str) -> Option<&str> {
 fn is_exact(version: &str) -> bool {
     let odd = |c: char| !(c.is_ascii_alphanumeric() || ".-+".contains(c));
     let parts: Vec<_> = version.split(['.', '-', '+']).collect();
-    let are_numbers = parts.iter().take(2).all(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()));
+    let are_numbers = parts
+        .iter()
+        .take(2)
+        .all(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()));
     !version.contains(odd) && parts.len() >= 2 && are_numbers && !parts.contains(&"x")
 }
 

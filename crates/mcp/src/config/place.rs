@@ -1,7 +1,7 @@
 //! Placeholders: what is put into a configuration when the server starts.
 
-use super::error::shown;
 use super::ConfigError;
+use super::error::shown;
 
 /// Puts values for `${NAME}` into a text. What looks like no placeholder stays as it is.
 pub(crate) fn fill(
@@ -30,7 +30,10 @@ pub(crate) fn fill(
 /// Lists the placeholders of a text.
 pub(super) fn names_in(text: &str) -> Vec<&str> {
     let parts = text.split("${").skip(1);
-    parts.filter_map(|part| part.split_once('}')).map(|(name, _)| name).collect()
+    parts
+        .filter_map(|part| part.split_once('}'))
+        .map(|(name, _)| name)
+        .collect()
 }
 
 #[cfg(test)]

@@ -30,7 +30,11 @@ pub(super) async fn start(
     let opened = tokio::time::timeout(limit, opening).await;
     let (client, reading) = match opened {
         Ok(Ok(opened)) => opened,
-        Ok(Err(error)) => return Err(StartError::Failed { reason: error.to_string() }),
+        Ok(Err(error)) => {
+            return Err(StartError::Failed {
+                reason: error.to_string(),
+            });
+        }
         Err(_) => {
             return Err(StartError::TimedOut {
                 stage: "start",
@@ -43,7 +47,11 @@ pub(super) async fn start(
     let link = Link::to(client.clone());
     let tools = tools(&reading, &link);
     let id = server.id().clone();
-    runtime.live.write().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), link.clone());
+    runtime
+        .live
+        .write()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert(id.clone(), link.clone());
     let supervisor = Supervisor {
         server,
         connection,
@@ -79,11 +87,19 @@ pub(super) fn tools(reading: &ToolReading, link: &Link) -> Vec<Arc<dyn Tool>> {
     let tool = |descriptor: &ToolDescriptor| -> Arc<dyn Tool> {
         Arc::new(RemoteTool::new(descriptor.clone(), link.clone()))
     };
-    reading.tools.iter().map(|read| tool(&read.descriptor)).collect()
+    reading
+        .tools
+        .iter()
+        .map(|read| tool(&read.descriptor))
+        .collect()
 }
 
 pub(super) fn descriptors(reading: &ToolReading) -> Vec<ToolDescriptor> {
-    reading.tools.iter().map(|tool| tool.descriptor.clone()).collect()
+    reading
+        .tools
+        .iter()
+        .map(|tool| tool.descriptor.clone())
+        .collect()
 }
 
 /// Tells the operator which tools were kept out and why.
@@ -117,7 +133,10 @@ impl Instance {
     /// A newer instance may have taken its place already.
     fn forget(&self) {
         let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
-        if live.get(&self.id).is_some_and(|link| link.client().is_none()) {
+        if live
+            .get(&self.id)
+            .is_some_and(|link| link.client().is_none())
+        {
             live.remove(&self.id);
         }
     }

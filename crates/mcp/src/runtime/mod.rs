@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use keyway_host::runtime::{Launch, PluginRuntime, StartError, Started};
 use keyway_plugin_api::{Capability, Manifest, PluginId, RuntimeKind};
 
-use crate::client::{Answers, Connection, Launcher, OAuthClient, PlainLauncher};
+use crate::client::{Answers, Connection, Launcher, OAuthClient, PlainLauncher, Values};
 use crate::config::McpServer;
 use crate::offers::Offers;
 use crate::tools::Link;
@@ -47,7 +47,7 @@ pub struct McpRuntime {
     answers: Option<Arc<dyn Answers>>,
     oauth: BTreeMap<PluginId, OAuthClient>,
     search: Option<Vec<PathBuf>>,
-    environment: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    environment: Values,
     look_again: Duration,
     live: Arc<RwLock<BTreeMap<PluginId, Link>>>,
 }
@@ -100,7 +100,10 @@ impl McpRuntime {
 
     /// Sets what stands for `${env:NAME}` in a configuration. The operator has seen the name in the
     /// manifest; the value is the embedder's to give.
-    pub fn environment(mut self, value: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+    pub fn environment(
+        mut self,
+        value: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
         self.environment = Arc::new(value);
         self
     }
@@ -165,12 +168,15 @@ fn granted_files(granted: &[Capability]) -> (Vec<PathBuf>, Vec<PathBuf>) {
 #[async_trait]
 impl PluginRuntime for McpRuntime {
     fn supports(&self, manifest: &Manifest) -> bool {
-        manifest.runtime().is_some_and(|runtime| runtime.kind == RuntimeKind::Mcp)
+        manifest
+            .runtime()
+            .is_some_and(|runtime| runtime.kind == RuntimeKind::Mcp)
     }
 
     async fn start(&self, launch: Launch) -> Result<Started, StartError> {
         let failed = |reason: String| StartError::Failed { reason };
-        let server = McpServer::from_manifest(&launch.manifest).map_err(|e| failed(e.to_string()))?;
+        let server =
+            McpServer::from_manifest(&launch.manifest).map_err(|e| failed(e.to_string()))?;
         let connection = self.connection(&server, &launch);
         instance::start(self, server, connection, &launch).await
     }

@@ -37,7 +37,8 @@ pub(super) struct Supervisor {
 async fn how_it_ends(client: &McpClient) -> String {
     let mut ended = client.ended();
     let seen = ended.wait_for(Option::is_some).await.ok();
-    seen.and_then(|how| how.clone()).unwrap_or_else(|| "its session is gone".to_owned())
+    seen.and_then(|how| how.clone())
+        .unwrap_or_else(|| "its session is gone".to_owned())
 }
 
 impl Supervisor {
@@ -80,7 +81,10 @@ impl Supervisor {
                 Ok(reading) => {
                     self.compare(&reading);
                 }
-                Err(error) => self.note(LogLevel::Warn, format!("its tools were not read again: {error}")),
+                Err(error) => self.note(
+                    LogLevel::Warn,
+                    format!("its tools were not read again: {error}"),
+                ),
             }
         }
     }
@@ -91,7 +95,8 @@ impl Supervisor {
         if now == self.approved {
             return true;
         }
-        let (before, after): (Vec<_>, Vec<_>) = (self.approved.iter().collect(), now.iter().collect());
+        let (before, after): (Vec<_>, Vec<_>) =
+            (self.approved.iter().collect(), now.iter().collect());
         self.note(LogLevel::Warn, summary(&changes(&before, &after)));
         report(&self.supervision, &reading.kept_out);
         self.supervision.redefined(tools(reading, &self.link));
@@ -103,13 +108,20 @@ impl Supervisor {
         let mut reason = reason.to_owned();
         loop {
             if ends.len() > ENDS {
-                let why = format!("{reason}; it ended {} times within {} s", ends.len(), WINDOW.as_secs());
+                let why = format!(
+                    "{reason}; it ended {} times within {} s",
+                    ends.len(),
+                    WINDOW.as_secs()
+                );
                 self.supervision.down(&Failure::new(why));
                 return None;
             }
             let doublings = u32::try_from(ends.len().saturating_sub(1)).unwrap_or(u32::MAX);
-            let wait = FIRST_WAIT.saturating_mul(2_u32.saturating_pow(doublings)).min(LONGEST_WAIT);
-            self.supervision.down(&Failure::new(reason).with_retry_after(wait));
+            let wait = FIRST_WAIT
+                .saturating_mul(2_u32.saturating_pow(doublings))
+                .min(LONGEST_WAIT);
+            self.supervision
+                .down(&Failure::new(reason).with_retry_after(wait));
             tokio::time::sleep(wait).await;
             match self.open().await {
                 Ok((client, reading)) => {

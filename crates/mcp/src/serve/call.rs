@@ -86,7 +86,8 @@ pub(super) async fn call(
     let listing = endpoint.view.list();
     let id = names.canonical(&request.name);
     let tool = id.and_then(|id| listing.tools.iter().find(|tool| tool.id == id));
-    let unknown = || ErrorData::invalid_params(format!("there is no tool `{}`", shown(&request.name)), None);
+    let unknown =
+        || ErrorData::invalid_params(format!("there is no tool `{}`", shown(&request.name)), None);
     let tool = tool.ok_or_else(unknown)?;
     let arguments = Value::Object(request.arguments.clone().unwrap_or_default());
     let asked = json!({"method": "tools/call", "tool": tool.id, "arguments": arguments});
@@ -120,7 +121,10 @@ fn answer(
         Ok(Outcome::Done(output)) => result_of(tool.descriptor(), &output, round.call.is_modern()),
         Ok(pending) => waiting(&pending),
         Err(CallError::UnknownTool { name, .. }) => {
-            return Err(ErrorData::invalid_params(format!("there is no tool `{name}`"), None));
+            return Err(ErrorData::invalid_params(
+                format!("there is no tool `{name}`"),
+                None,
+            ));
         }
         Err(error) => failure_of(&error),
     };
@@ -163,7 +167,10 @@ async fn run(
     outcome
 }
 
-#[expect(clippy::cast_precision_loss, reason = "beyond 2^53 nobody counts to the last")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "beyond 2^53 nobody counts to the last"
+)]
 fn rough(count: u64) -> f64 {
     count as f64
 }
@@ -224,7 +231,8 @@ pub(super) async fn prompt(
 ) -> Result<GetPromptResponse, ErrorData> {
     let endpoint = handler.endpoint_of(&context);
     let name = request.name;
-    let unknown = || ErrorData::invalid_params(format!("there is no prompt `{}`", shown(&name)), None);
+    let unknown =
+        || ErrorData::invalid_params(format!("there is no prompt `{}`", shown(&name)), None);
     let prompts = endpoint.prompts.as_ref().ok_or_else(unknown)?;
     let arguments: Map<String, Value> = request.arguments.unwrap_or_default();
     let asked = json!({"method": "prompts/get", "name": name, "arguments": arguments});

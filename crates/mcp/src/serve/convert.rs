@@ -39,7 +39,10 @@ fn hints(descriptor: &ToolDescriptor) -> Value {
 
 /// Before 2026-07-28 a structured result is an object; another one stands under `result`.
 fn is_wrapped(descriptor: &ToolDescriptor, is_modern: bool) -> bool {
-    let root = descriptor.output_schema.as_ref().and_then(|schema| schema.get("type"));
+    let root = descriptor
+        .output_schema
+        .as_ref()
+        .and_then(|schema| schema.get("type"));
     let is_object = root.and_then(Value::as_str) == Some("object");
     descriptor.output_schema.is_some() && !is_object && !is_modern
 }
@@ -49,10 +52,17 @@ fn wrapped_schema(schema: &Value) -> Value {
 }
 
 /// Writes an output as a result.
-pub(super) fn result_of(descriptor: &ToolDescriptor, output: &ToolOutput, is_modern: bool) -> CallToolResult {
+pub(super) fn result_of(
+    descriptor: &ToolDescriptor,
+    output: &ToolOutput,
+    is_modern: bool,
+) -> CallToolResult {
     let (content, structured) = match output {
         ToolOutput::Content(parts) => (serde_json::to_value(parts).unwrap_or_default(), None),
-        ToolOutput::Json(raw) => (json!([text(raw.get())]), structured(descriptor, output, is_modern)),
+        ToolOutput::Json(raw) => (
+            json!([text(raw.get())]),
+            structured(descriptor, output, is_modern),
+        ),
         ToolOutput::Text(said) => (json!([text(said)]), None),
         _ => (json!([]), None),
     };

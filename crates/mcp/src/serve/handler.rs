@@ -1,6 +1,9 @@
 //! Answers an MCP client's requests out of a view.
 
-#![expect(deprecated, reason = "2026-07-28 deprecates logging and subscriptions; older clients use them")]
+#![expect(
+    deprecated,
+    reason = "2026-07-28 deprecates logging and subscriptions; older clients use them"
+)]
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -85,7 +88,11 @@ impl Handler {
             true => context.meta.log_level(),
             // Before 2026-07-28 a client that sets no level gets what the server thinks right.
             false => {
-                let set = self.session.log_level.lock().unwrap_or_else(PoisonError::into_inner);
+                let set = self
+                    .session
+                    .log_level
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
                 Some(set.unwrap_or(LoggingLevel::Info))
             }
         }
@@ -106,7 +113,10 @@ impl Handler {
     }
 
     fn watched(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
-        self.session.watched.lock().unwrap_or_else(PoisonError::into_inner)
+        self.session
+            .watched
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells a client before 2026-07-28 of every change, as long as it is there.
@@ -127,7 +137,8 @@ impl Handler {
                 News::Resources => peer.notify_resource_list_changed().await,
                 News::Tools => peer.notify_tool_list_changed().await,
                 News::Resource(uri) if self.watched().contains(&uri) => {
-                    peer.notify_resource_updated(ResourceUpdatedNotificationParam::new(uri)).await
+                    peer.notify_resource_updated(ResourceUpdatedNotificationParam::new(uri))
+                        .await
                 }
                 News::Resource(_) => Ok(()),
             };
@@ -145,8 +156,9 @@ pub(super) fn names(view: &View) -> WireNames {
 }
 
 fn typed<T: DeserializeOwned>(value: Value) -> Result<T, ErrorData> {
-    serde_json::from_value(value)
-        .map_err(|e| ErrorData::internal_error(format!("what is served has not MCP's shape: {e}"), None))
+    serde_json::from_value(value).map_err(|e| {
+        ErrorData::internal_error(format!("what is served has not MCP's shape: {e}"), None)
+    })
 }
 
 fn entries<T: DeserializeOwned>(values: Vec<Value>) -> Vec<T> {
@@ -178,7 +190,9 @@ impl ServerHandler for Handler {
 
     async fn discover(&self, _: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
         let info = DiscoverResult::from_server_info(VERSIONS.to_vec(), self.get_info());
-        Ok(info.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Private))
+        Ok(info
+            .with_ttl_ms(LIST_TTL_MS)
+            .with_cache_scope(CacheScope::Private))
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
@@ -198,7 +212,9 @@ impl ServerHandler for Handler {
             tool_of(tool, wire, is_modern)
         });
         let list = ListToolsResult::with_all_items(described.collect());
-        Ok(list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Private))
+        Ok(list
+            .with_ttl_ms(LIST_TTL_MS)
+            .with_cache_scope(CacheScope::Private))
     }
 
     async fn call_tool(
@@ -220,7 +236,9 @@ impl ServerHandler for Handler {
             None => Vec::new(),
         };
         let list = ListResourcesResult::with_all_items(entries(list));
-        Ok(list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Private))
+        Ok(list
+            .with_ttl_ms(LIST_TTL_MS)
+            .with_cache_scope(CacheScope::Private))
     }
 
     async fn list_resource_templates(
@@ -234,7 +252,9 @@ impl ServerHandler for Handler {
             None => Vec::new(),
         };
         let list = ListResourceTemplatesResult::with_all_items(entries(list));
-        Ok(list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Private))
+        Ok(list
+            .with_ttl_ms(LIST_TTL_MS)
+            .with_cache_scope(CacheScope::Private))
     }
 
     async fn read_resource(
@@ -256,7 +276,9 @@ impl ServerHandler for Handler {
             None => Vec::new(),
         };
         let list = ListPromptsResult::with_all_items(entries(list));
-        Ok(list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Private))
+        Ok(list
+            .with_ttl_ms(LIST_TTL_MS)
+            .with_cache_scope(CacheScope::Private))
     }
 
     async fn get_prompt(
@@ -274,7 +296,9 @@ impl ServerHandler for Handler {
     ) -> Result<CompleteResult, ErrorData> {
         let endpoint = self.endpoint_of(&context);
         let Some(completions) = &endpoint.completions else {
-            return Err(ErrorData::method_not_found::<rmcp::model::CompleteRequestMethod>());
+            return Err(ErrorData::method_not_found::<
+                rmcp::model::CompleteRequestMethod,
+            >());
         };
         let reference = serde_json::to_value(&request.r#ref).unwrap_or_default();
         let argument = &request.argument;
@@ -291,9 +315,15 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         if is_modern(&context) {
-            return Err(ErrorData::method_not_found::<rmcp::model::SetLevelRequestMethod>());
+            return Err(ErrorData::method_not_found::<
+                rmcp::model::SetLevelRequestMethod,
+            >());
         }
-        let mut level = self.session.log_level.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut level = self
+            .session
+            .log_level
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         *level = Some(request.level);
         Ok(())
     }
@@ -304,7 +334,9 @@ impl ServerHandler for Handler {
         _: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         if self.endpoint.resources.is_none() {
-            return Err(ErrorData::method_not_found::<rmcp::model::SubscribeRequestMethod>());
+            return Err(ErrorData::method_not_found::<
+                rmcp::model::SubscribeRequestMethod,
+            >());
         }
         self.watched().insert(request.uri);
         Ok(())
@@ -319,7 +351,10 @@ impl ServerHandler for Handler {
         Ok(())
     }
 
-    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+    fn accepted_subscription_filter(
+        &self,
+        requested: &SubscriptionFilter,
+    ) -> Option<SubscriptionFilter> {
         Some(requested.clone())
     }
 
@@ -341,11 +376,15 @@ impl ServerHandler for Handler {
                 },
             };
             let told = match news {
-                News::Prompts if wants(accepted.prompts_list_changed) => sink.notify_prompt_list_changed().await,
+                News::Prompts if wants(accepted.prompts_list_changed) => {
+                    sink.notify_prompt_list_changed().await
+                }
                 News::Resources if wants(accepted.resources_list_changed) => {
                     sink.notify_resource_list_changed().await
                 }
-                News::Tools if wants(accepted.tools_list_changed) => sink.notify_tool_list_changed().await,
+                News::Tools if wants(accepted.tools_list_changed) => {
+                    sink.notify_tool_list_changed().await
+                }
                 News::Resource(uri) if watched.contains(&uri) => {
                     sink.notify_resource_updated(uri).await
                 }
@@ -362,10 +401,9 @@ impl ServerHandler for Handler {
 pub(super) fn refused(refusal: &Refusal, what: &str) -> ErrorData {
     match refusal {
         Refusal::Failed(why) => ErrorData::internal_error(why.clone(), None),
-        Refusal::Unknown => ErrorData::resource_not_found(
-            format!("there is no {what}"),
-            Some(json!({"uri": what})),
-        ),
+        Refusal::Unknown => {
+            ErrorData::resource_not_found(format!("there is no {what}"), Some(json!({"uri": what})))
+        }
         other => ErrorData::invalid_params(other.to_string(), None),
     }
 }

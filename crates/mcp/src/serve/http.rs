@@ -109,15 +109,29 @@ impl HttpEndpoint {
             stop.await;
             ending.cancel();
         };
-        axum::serve(listener, router).with_graceful_shutdown(stopped).await
+        axum::serve(listener, router)
+            .with_graceful_shutdown(stopped)
+            .await
     }
 
     fn router(self, port: u16, ending: tokio_util::sync::CancellationToken) -> Router {
-        let views: BTreeMap<_, _> = self.options.tokens.iter().map(|(token, scope)| {
-            (token.to_string(), Arc::new(self.endpoint.host.view(scope.clone())))
-        }).collect();
+        let views: BTreeMap<_, _> = self
+            .options
+            .tokens
+            .iter()
+            .map(|(token, scope)| {
+                (
+                    token.to_string(),
+                    Arc::new(self.endpoint.host.view(scope.clone())),
+                )
+            })
+            .collect();
         let views: Views = Arc::new(views);
-        let mut hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+        let mut hosts = vec![
+            "localhost".to_owned(),
+            "127.0.0.1".to_owned(),
+            "::1".to_owned(),
+        ];
         hosts.extend(self.options.hosts);
         let mut config = StreamableHttpServerConfig::default()
             .with_allowed_hosts(hosts)
@@ -160,7 +174,10 @@ async fn let_in(State(views): State<Views>, mut request: Request, next: Next) ->
 /// Returns the view of whoever sent a request, where a token said who that is.
 pub(super) fn view_of(context: &RequestContext<RoleServer>) -> Option<Arc<View>> {
     let parts = context.extensions.get::<http::request::Parts>()?;
-    parts.extensions.get::<Bearer>().map(|bearer| Arc::clone(&bearer.0))
+    parts
+        .extensions
+        .get::<Bearer>()
+        .map(|bearer| Arc::clone(&bearer.0))
 }
 
 impl fmt::Debug for HttpEndpoint {

@@ -73,12 +73,23 @@ pub trait ServedPrompts: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`Refusal`].
-    async fn get(&self, view: &View, name: &str, arguments: &Map<String, Value>) -> Result<Value, Refusal>;
+    async fn get(
+        &self,
+        view: &View,
+        name: &str,
+        arguments: &Map<String, Value>,
+    ) -> Result<Value, Refusal>;
 }
 
 /// Completes arguments. The contract is that of [`ServedResources`].
 #[async_trait]
 pub trait Completions: Send + Sync + 'static {
     /// Returns how an argument could go on, the likeliest first. `reference` is MCP's `ref`.
-    async fn complete(&self, view: &View, reference: &Value, argument: &str, begun: &str) -> Vec<String>;
+    async fn complete(
+        &self,
+        view: &View,
+        reference: &Value,
+        argument: &str,
+        begun: &str,
+    ) -> Vec<String>;
 }

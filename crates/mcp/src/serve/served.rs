@@ -1,5 +1,10 @@
 //! The call that is being served: what a tool, a prompt or an approver can ask its client.
 
+#![expect(
+    deprecated,
+    reason = "2026-07-28 deprecates logging; older clients use it"
+)]
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -130,7 +135,11 @@ impl ServedCall {
             Question::Sample(_) => (offers.sampling, "sampling"),
         };
         if !is_offered {
-            *self.0.lacking.lock().unwrap_or_else(PoisonError::into_inner) = Some(capability);
+            *self
+                .0
+                .lacking
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = Some(capability);
             return Err(AskError::NotOffered(capability));
         }
         if !self.0.is_modern {
@@ -147,7 +156,8 @@ impl ServedCall {
 
     async fn ask_now(&self, question: Question) -> Result<Value, AskError> {
         let failed = |why: String| AskError::Failed(why);
-        let request = request_of(&question).ok_or_else(|| failed("the question is malformed".to_owned()))?;
+        let request =
+            request_of(&question).ok_or_else(|| failed("the question is malformed".to_owned()))?;
         let answer = self.0.context.peer.send_request(request).await;
         let answer = answer.map_err(|e| failed(e.to_string()))?;
         let value = match answer {
@@ -161,7 +171,12 @@ impl ServedCall {
     ///
     /// # Errors
     /// As [`ServedCall::ask`].
-    pub async fn elicit(&self, key: &str, message: &str, schema: Value) -> Result<Option<Value>, AskError> {
+    pub async fn elicit(
+        &self,
+        key: &str,
+        message: &str,
+        schema: Value,
+    ) -> Result<Option<Value>, AskError> {
         let params = json!({"mode": "form", "message": message, "requestedSchema": schema});
         let answer = self.ask(key, Question::Elicit(params)).await?;
         let is_accepted = answer.get("action").and_then(Value::as_str) == Some("accept");
@@ -183,7 +198,8 @@ impl ServedCall {
     /// Returns what the client has to answer before the call comes again.
     pub(super) fn wanted(&self) -> BTreeMap<String, InputRequest> {
         let wanted = self.0.wanted.lock().unwrap_or_else(PoisonError::into_inner);
-        let request = |(key, question): (&String, &Question)| Some((key.clone(), input_of(question)?));
+        let request =
+            |(key, question): (&String, &Question)| Some((key.clone(), input_of(question)?));
         wanted.iter().filter_map(request).collect()
     }
 
@@ -194,7 +210,11 @@ impl ServedCall {
 
     /// Returns the capability that the client lacked for a question.
     pub(super) fn lacking(&self) -> Option<&'static str> {
-        *self.0.lacking.lock().unwrap_or_else(PoisonError::into_inner)
+        *self
+            .0
+            .lacking
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn is_modern(&self) -> bool {
@@ -221,7 +241,9 @@ fn input_of(question: &Question) -> Option<InputRequest> {
 
 fn answerable(context: &RequestContext<RoleServer>) -> Answerable {
     let offered = context.client_capabilities();
-    let offered = offered.and_then(|c| serde_json::to_value(c).ok()).unwrap_or_default();
+    let offered = offered
+        .and_then(|c| serde_json::to_value(c).ok())
+        .unwrap_or_default();
     let has = |name: &str| offered.get(name).is_some_and(Value::is_object);
     Answerable {
         elicitation: has("elicitation"),
@@ -258,15 +280,25 @@ impl<A: Approver> AskingApprover<A> {
 #[async_trait]
 impl<A: Approver> Approver for AskingApprover<A> {
     async fn review(&self, request: &ApprovalRequest) -> Decision {
-        let ApprovalSubject::Call { tool, effect, arguments, .. } = &request.subject else {
+        let ApprovalSubject::Call {
+            tool,
+            effect,
+            arguments,
+            ..
+        } = &request.subject
+        else {
             return self.otherwise.review(request).await;
         };
-        let Some(served) = ServedCall::current().filter(|served| served.answerable().elicitation) else {
+        let Some(served) = ServedCall::current().filter(|served| served.answerable().elicitation)
+        else {
             return self.otherwise.review(request).await;
         };
         let what = keyway_host::text::excerpt(&arguments.to_string()).into_owned();
         let effect = serde_json::to_value(effect).unwrap_or_default();
-        let message = format!("May the agent call `{tool}` ({}) with {what}?", effect.as_str().unwrap_or_default());
+        let message = format!(
+            "May the agent call `{tool}` ({}) with {what}?",
+            effect.as_str().unwrap_or_default()
+        );
         let schema = json!({
             "type": "object",
             "properties": {"allow": {"type": "boolean", "title": "Allow this call once", "default": false}},
@@ -274,9 +306,13 @@ impl<A: Approver> Approver for AskingApprover<A> {
         });
         match served.elicit("keyway.approval", &message, schema).await {
             Ok(Some(content)) if content.get("allow") == Some(&Value::Bool(true)) => {
-                Decision::Approve { optional: Vec::new() }
+                Decision::Approve {
+                    optional: Vec::new(),
+                }
             }
-            Ok(_) => Decision::Deny { reason: "the person at the client said no".to_owned() },
+            Ok(_) => Decision::Deny {
+                reason: "the person at the client said no".to_owned(),
+            },
             Err(_) => Decision::Later,
         }
     }

@@ -36,7 +36,9 @@ impl StateKeeper {
         // Without randomness no state is given out, and none is taken.
         let is_random = getrandom::fill(&mut key).is_ok();
         Self {
-            codec: is_random.then(|| RequestStateCodec::try_new(key.to_vec()).ok()).flatten(),
+            codec: is_random
+                .then(|| RequestStateCodec::try_new(key.to_vec()).ok())
+                .flatten(),
             spent: Mutex::default(),
         }
     }
@@ -50,16 +52,22 @@ impl StateKeeper {
             answers: answers.clone(),
         };
         let bound = request.to_string();
-        let options = SealOptions::new().associated_data(bound.as_bytes()).ttl(ANSWER_WITHIN);
+        let options = SealOptions::new()
+            .associated_data(bound.as_bytes())
+            .ttl(ANSWER_WITHIN);
         self.codec.as_ref()?.seal_json_with(&sealed, &options).ok()
     }
 
     /// Opens a state that was sealed for this request, once.
     pub(crate) fn open(&self, request: &Digest, state: &str) -> Result<Given, &'static str> {
         let bound = request.to_string();
-        let codec = self.codec.as_ref().ok_or("this server gives out no state")?;
+        let codec = self
+            .codec
+            .as_ref()
+            .ok_or("this server gives out no state")?;
         let sealed: Result<Sealed, _> = codec.open_json_with(state, bound.as_bytes());
-        let sealed = sealed.map_err(|_| "the state is not one that was given out for this request")?;
+        let sealed =
+            sealed.map_err(|_| "the state is not one that was given out for this request")?;
         match self.spend(sealed.number) {
             true => Ok(sealed.answers),
             false => Err("the state was used before"),

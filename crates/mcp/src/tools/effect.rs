@@ -9,12 +9,20 @@ use crate::config::McpServer;
 ///
 /// A server's own words can only make a tool look more dangerous than the operator takes it to be
 /// where its hints are trusted, and nothing at all where they are not (invariant 14).
-pub(super) fn effect_of(server: &McpServer, tool: &str, annotations: Option<&Map<String, Value>>) -> Effect {
+pub(super) fn effect_of(
+    server: &McpServer,
+    tool: &str,
+    annotations: Option<&Map<String, Value>>,
+) -> Effect {
     if let Some(effect) = server.effects.get(tool) {
         return *effect;
     }
     let hints = annotations.filter(|_| server.hints_are_trusted);
-    let says = |key: &str| hints.and_then(|hints| hints.get(key)).and_then(Value::as_bool);
+    let says = |key: &str| {
+        hints
+            .and_then(|hints| hints.get(key))
+            .and_then(Value::as_bool)
+    };
     match (says("readOnlyHint"), says("destructiveHint")) {
         (Some(true), _) => Effect::Read,
         (_, Some(false)) => Effect::Write,
@@ -41,10 +49,26 @@ mod tests {
         let set = plain.clone().with_effect("t", Effect::Write);
         let table = [
             (json!({}), Effect::Destructive, Effect::Destructive),
-            (json!({"readOnlyHint": true}), Effect::Destructive, Effect::Read),
-            (json!({"readOnlyHint": "yes"}), Effect::Destructive, Effect::Destructive),
-            (json!({"destructiveHint": false}), Effect::Destructive, Effect::Write),
-            (json!({"readOnlyHint": false, "destructiveHint": true}), Effect::Destructive, Effect::Destructive),
+            (
+                json!({"readOnlyHint": true}),
+                Effect::Destructive,
+                Effect::Read,
+            ),
+            (
+                json!({"readOnlyHint": "yes"}),
+                Effect::Destructive,
+                Effect::Destructive,
+            ),
+            (
+                json!({"destructiveHint": false}),
+                Effect::Destructive,
+                Effect::Write,
+            ),
+            (
+                json!({"readOnlyHint": false, "destructiveHint": true}),
+                Effect::Destructive,
+                Effect::Destructive,
+            ),
         ];
         for (hints, untrusted, believed) in table {
             let hints = hints.as_object();

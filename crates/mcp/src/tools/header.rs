@@ -30,7 +30,9 @@ fn properties(schema: &Value, names: &mut BTreeSet<String>) -> Result<(), String
             (KEYWORD, _) => {}
             // What a schema gives as data is no schema.
             ("const" | "default" | "enum" | "examples", _) => {}
-            _ if stands_in(value) => return Err("it stands where no header can come from".to_owned()),
+            _ if stands_in(value) => {
+                return Err("it stands where no header can come from".to_owned());
+            }
             _ => {}
         }
     }
@@ -74,16 +76,33 @@ mod tests {
     fn only_plain_properties_with_one_name_each() {
         let at = |property: Value| json!({"type": "object", "properties": {"a": property}});
         let table = [
-            (at(json!({"type": "string", "x-mcp-header": "Region"})), true),
+            (
+                at(json!({"type": "string", "x-mcp-header": "Region"})),
+                true,
+            ),
             (at(json!({"type": "string", "x-mcp-header": ""})), false),
             (at(json!({"type": "string", "x-mcp-header": "a b"})), false),
             (at(json!({"type": "number", "x-mcp-header": "N"})), false),
-            (at(json!({"type": "array", "items": {"type": "string", "x-mcp-header": "I"}})), false),
-            (at(json!({"type": "object", "properties": {"b": {"type": "string", "x-mcp-header": "B"}}})), true),
-            (json!({"properties": {
+            (
+                at(json!({"type": "array", "items": {"type": "string", "x-mcp-header": "I"}})),
+                false,
+            ),
+            (
+                at(
+                    json!({"type": "object", "properties": {"b": {"type": "string", "x-mcp-header": "B"}}}),
+                ),
+                true,
+            ),
+            (
+                json!({"properties": {
                 "a": {"type": "string", "x-mcp-header": "X"},
-                "b": {"type": "string", "x-mcp-header": "x"}}}), false),
-            (json!({"properties": {"x-mcp-header": {"type": "string"}}}), true),
+                "b": {"type": "string", "x-mcp-header": "x"}}}),
+                false,
+            ),
+            (
+                json!({"properties": {"x-mcp-header": {"type": "string"}}}),
+                true,
+            ),
         ];
         for (schema, is_fit) in table {
             assert_eq!(check(&schema).is_ok(), is_fit, "{schema}");

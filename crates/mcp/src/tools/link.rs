@@ -14,7 +14,10 @@ impl Link {
     }
 
     pub(crate) fn client(&self) -> Option<McpClient> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(crate) fn set(&self, client: Option<McpClient>) -> Option<McpClient> {

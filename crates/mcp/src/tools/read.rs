@@ -66,9 +66,13 @@ pub fn read_tools(server: &McpServer, list: &[Value]) -> ToolReading {
         if is_left_out(server, name) {
             continue;
         }
-        let tool = read_tool(server, raw).and_then(|tool| match names.insert(tool.descriptor.name.clone()) {
-            true => Ok(tool),
-            false => Err("its server has another tool of this name, which comes first".to_owned()),
+        let tool = read_tool(server, raw).and_then(|tool| {
+            match names.insert(tool.descriptor.name.clone()) {
+                true => Ok(tool),
+                false => {
+                    Err("its server has another tool of this name, which comes first".to_owned())
+                }
+            }
         });
         match tool {
             Ok(tool) => reading.tools.push(tool),
@@ -78,7 +82,9 @@ pub fn read_tools(server: &McpServer, list: &[Value]) -> ToolReading {
             }),
         }
     }
-    reading.tools.sort_by(|a, b| a.descriptor.name.cmp(&b.descriptor.name));
+    reading
+        .tools
+        .sort_by(|a, b| a.descriptor.name.cmp(&b.descriptor.name));
     reading
 }
 
@@ -93,7 +99,10 @@ fn read_tool(server: &McpServer, raw: &Value) -> Result<ReadTool, String> {
     if let Some(why) = fields.get(UNREADABLE).and_then(Value::as_str) {
         return Err(shown(why));
     }
-    let name = fields.get("name").and_then(Value::as_str).ok_or("it has no name")?;
+    let name = fields
+        .get("name")
+        .and_then(Value::as_str)
+        .ok_or("it has no name")?;
     let name = ToolName::parse(name).map_err(|e| format!("its name: {}", e.rule))?;
     let annotations = fields.get("annotations").and_then(Value::as_object);
     let schema = input_schema(fields)?;
@@ -139,7 +148,10 @@ fn description(fields: &Map<String, Value>) -> Result<&str, String> {
     }
 }
 
-fn title<'f>(fields: &'f Map<String, Value>, annotations: Option<&'f Map<String, Value>>) -> Option<&'f str> {
+fn title<'f>(
+    fields: &'f Map<String, Value>,
+    annotations: Option<&'f Map<String, Value>>,
+) -> Option<&'f str> {
     let of = |fields: &'f Map<String, Value>| fields.get("title").and_then(Value::as_str);
     let title = of(fields).or_else(|| annotations.and_then(of))?;
     (!title.trim().is_empty()).then_some(title)
@@ -147,12 +159,24 @@ fn title<'f>(fields: &'f Map<String, Value>, annotations: Option<&'f Map<String,
 
 /// Keeps what keyway has no field for: hints, icons, notes of others. It is part of the digest.
 fn extra(fields: &Map<String, Value>) -> Result<Map<String, Value>, String> {
-    const KNOWN: [&str; 5] = ["name", "title", "description", "inputSchema", "outputSchema"];
-    let others = fields.iter().filter(|(key, _)| !KNOWN.contains(&key.as_str()));
-    let extra: Map<String, Value> = others.map(|(key, value)| (key.clone(), value.clone())).collect();
+    const KNOWN: [&str; 5] = [
+        "name",
+        "title",
+        "description",
+        "inputSchema",
+        "outputSchema",
+    ];
+    let others = fields
+        .iter()
+        .filter(|(key, _)| !KNOWN.contains(&key.as_str()));
+    let extra: Map<String, Value> = others
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
     let bytes = serde_json::to_vec(&extra).map_or(usize::MAX, |bytes| bytes.len());
     match bytes > EXTRA_MAX {
-        true => Err(format!("{bytes} bytes beside its schemas, {EXTRA_MAX} are allowed")),
+        true => Err(format!(
+            "{bytes} bytes beside its schemas, {EXTRA_MAX} are allowed"
+        )),
         false => Ok(extra),
     }
 }

@@ -55,7 +55,9 @@ impl Tool for RemoteTool {
             }
         };
         let promises_json = self.descriptor.output_schema.is_some();
-        reply.map_err(|e| error_of(&e)).and_then(|reply| output_of(reply, promises_json))
+        reply
+            .map_err(|e| error_of(&e))
+            .and_then(|reply| output_of(reply, promises_json))
     }
 }
 

@@ -22,7 +22,10 @@ pub(super) fn output_of(reply: CallReply, promises_json: bool) -> Result<ToolOut
 }
 
 fn parts(content: Vec<Value>) -> Result<ToolOutput, ToolError> {
-    let mut parts = content.into_iter().map(part).collect::<Result<Vec<_>, _>>()?;
+    let mut parts = content
+        .into_iter()
+        .map(part)
+        .collect::<Result<Vec<_>, _>>()?;
     if parts.is_empty() {
         return Ok(ToolOutput::Empty);
     }
@@ -33,12 +36,16 @@ fn parts(content: Vec<Value>) -> Result<ToolOutput, ToolError> {
 }
 
 fn part(value: Value) -> Result<Content, ToolError> {
-    serde_json::from_value(value).map_err(|e| ToolError::internal(format!("a part of the answer is of no known kind: {e}")))
+    serde_json::from_value(value)
+        .map_err(|e| ToolError::internal(format!("a part of the answer is of no known kind: {e}")))
 }
 
 /// The words of a reply, for a model.
 fn text_of(reply: &CallReply) -> String {
-    let texts = reply.content.iter().filter_map(|part| part.get("text")?.as_str());
+    let texts = reply
+        .content
+        .iter()
+        .filter_map(|part| part.get("text")?.as_str());
     let text = texts.collect::<Vec<_>>().join("\n");
     match (text.is_empty(), &reply.structured_content) {
         (true, Some(value)) => value.to_string(),
@@ -53,7 +60,9 @@ pub(super) fn error_of(error: &McpError) -> ToolError {
         McpError::Gone { .. } => ToolErrorKind::PluginGone,
         McpError::TimedOut { .. } => ToolErrorKind::DeadlineExceeded,
         McpError::Authorization { .. } | McpError::Unreachable { .. } => ToolErrorKind::Unavailable,
-        McpError::Refused { number, .. } if *number == INVALID_PARAMS => ToolErrorKind::InvalidArguments,
+        McpError::Refused { number, .. } if *number == INVALID_PARAMS => {
+            ToolErrorKind::InvalidArguments
+        }
         McpError::Protocol { .. } | McpError::Refused { .. } => ToolErrorKind::Internal,
     };
     ToolError::new(kind, error.to_string())

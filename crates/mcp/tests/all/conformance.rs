@@ -10,8 +10,18 @@ const REVISIONS: [&str; 2] = ["2025-11-25", "2026-07-28"];
 
 pub(crate) fn example(name: &str) -> PathBuf {
     let here = std::env::current_exe().unwrap();
-    let built = here.parent().unwrap().parent().unwrap().join("examples").join(name);
-    assert!(built.exists(), "cargo builds examples with the tests: {}", built.display());
+    let built = here
+        .parent()
+        .unwrap()
+        .parent()
+        .unwrap()
+        .join("examples")
+        .join(name);
+    assert!(
+        built.exists(),
+        "cargo builds examples with the tests: {}",
+        built.display()
+    );
     built
 }
 
@@ -26,7 +36,9 @@ impl Server {
             .spawn()
             .unwrap();
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
         Self(child, line.trim().to_owned())
     }
 }
@@ -49,7 +61,10 @@ fn suite(side: &str, target: [&str; 2], revision: &str) -> (bool, String) {
         .arg(out.path())
         .output()
         .unwrap();
-    (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+    )
 }
 
 /// Keeps the lines of a report that name a scenario or a total.

@@ -9,7 +9,9 @@ use keyway_mcp::{CallOptions, Connection, McpServer, read_tools};
 use keyway_plugin_api::{Effect, PluginId, ToolErrorKind};
 use serde_json::{Value, json};
 
-use crate::kit::{ApproveAll, ApproveFirst, eventually, host_with, own_server, runtime, search, view};
+use crate::kit::{
+    ApproveAll, ApproveFirst, eventually, host_with, own_server, runtime, search, view,
+};
 
 async fn listed(server: &McpServer) -> Result<Vec<Value>, keyway_mcp::McpError> {
     let client = Connection::to(server).search(search()).open().await?;
@@ -17,7 +19,12 @@ async fn listed(server: &McpServer) -> Result<Vec<Value>, keyway_mcp::McpError> 
 }
 
 fn names(host: &Host) -> Vec<String> {
-    view(host).list().tools.iter().map(|tool| tool.id.clone()).collect()
+    view(host)
+        .list()
+        .tools
+        .iter()
+        .map(|tool| tool.id.clone())
+        .collect()
 }
 
 #[tokio::test]
@@ -73,22 +80,23 @@ async fn s_e4_a_remote_reference_is_never_fetched() {
     let visit = tokio::time::timeout(Duration::from_millis(500), canary.accept()).await;
     assert!(visit.is_err(), "somebody fetched {url}");
     // The control: the canary does hear who comes.
-    let (came, ()) = tokio::join!(canary.accept(), async {
-        drop(reqwest_get(&url).await);
-    });
-    assert!(came.is_ok());
+    let (came, visited) = tokio::join!(canary.accept(), visit_of(&url));
+    assert!(came.is_ok() && visited.is_some());
     host.shutdown().await;
 }
 
-async fn reqwest_get(url: &str) -> Option<()> {
+async fn visit_of(url: &str) -> Option<()> {
     let address = url.strip_prefix("http://")?.split('/').next()?;
-    tokio::net::TcpStream::connect(address).await.ok().map(drop)
+    let visit = tokio::net::TcpStream::connect(address).await;
+    visit.ok().map(drop)
 }
 
 #[tokio::test]
 async fn s_d5_a_changed_description_takes_the_tools_out_in_one_swap() {
     let server = own_server("rug", "server.py", &["rug"]);
-    let mut builder = Host::builder("test-agent", "1.0.0").runtime(runtime()).approver(ApproveFirst::new());
+    let mut builder = Host::builder("test-agent", "1.0.0")
+        .runtime(runtime())
+        .approver(ApproveFirst::new());
     builder = builder.declared_plugin(server.manifest(), Trust::Trusted);
     let host = builder.build().unwrap();
     let mut notices = host.notices();
@@ -103,7 +111,9 @@ async fn s_d5_a_changed_description_takes_the_tools_out_in_one_swap() {
     eventually("it waits for an operator", || {
         let state = host.catalog();
         format!("{:?}", state.entry(&rug)).contains("PendingApproval")
-            || state.entry(&rug).is_some_and(|entry| entry.keyway.pending_update.is_some())
+            || state
+                .entry(&rug)
+                .is_some_and(|entry| entry.keyway.pending_update.is_some())
     })
     .await;
     let mut told = String::new();
@@ -119,10 +129,21 @@ async fn s_d5_a_changed_description_takes_the_tools_out_in_one_swap() {
 #[tokio::test]
 async fn s_d5_control_a_client_that_does_not_pin_shows_the_changed_text() {
     let server = own_server("rug", "server.py", &["rug"]);
-    let client = Connection::to(&server).search(search()).open().await.unwrap();
-    client.call("pull", json!({}), CallOptions::default()).await.unwrap();
+    let client = Connection::to(&server)
+        .search(search())
+        .open()
+        .await
+        .unwrap();
+    client
+        .call("pull", json!({}), CallOptions::default())
+        .await
+        .unwrap();
     let tools = client.list_tools().await.unwrap();
-    assert!(tools.iter().any(|tool| tool["description"].as_str().unwrap().contains("id_rsa")));
+    assert!(
+        tools
+            .iter()
+            .any(|tool| tool["description"].as_str().unwrap().contains("id_rsa"))
+    );
     client.close().await;
 }
 
@@ -152,7 +173,10 @@ async fn s_d5_a_change_while_the_host_was_away_is_found_at_the_next_start() {
         let second = host(ApproveFirst::spent());
         let report = second.start().await;
         let status = &report.plugin(mode).unwrap().status;
-        assert!(matches!(status, PluginStatus::PendingApproval { .. }), "{mode}: {status:?}");
+        assert!(
+            matches!(status, PluginStatus::PendingApproval { .. }),
+            "{mode}: {status:?}"
+        );
         assert!(names(&second).is_empty());
         second.shutdown().await;
         std::fs::remove_file(&flag).unwrap();
@@ -169,12 +193,24 @@ async fn r10_a_server_that_dies_is_isolated_and_comes_back() {
     let mut notices = host.notices();
     let view = view(&host);
     let died = view.call("mortal/die", json!({})).await.unwrap_err();
-    assert!(matches!(&died, CallError::Failed(error) if error.kind == ToolErrorKind::PluginGone), "{died:?}");
+    assert!(
+        matches!(&died, CallError::Failed(error) if error.kind == ToolErrorKind::PluginGone),
+        "{died:?}"
+    );
     assert!(died.to_string().contains("giving up"), "{died}");
-    assert!(!died.to_string().contains('\u{1b}'), "an escape sequence came through");
-    eventually("its tools leave", || !names(&host).contains(&"mortal/good".to_owned())).await;
+    assert!(
+        !died.to_string().contains('\u{1b}'),
+        "an escape sequence came through"
+    );
+    eventually("its tools leave", || {
+        !names(&host).contains(&"mortal/good".to_owned())
+    })
+    .await;
     view.call("steady/good", json!({})).await.unwrap();
-    eventually("its tools come back", || names(&host).contains(&"mortal/good".to_owned())).await;
+    eventually("its tools come back", || {
+        names(&host).contains(&"mortal/good".to_owned())
+    })
+    .await;
     view.call("mortal/good", json!({})).await.unwrap();
     let notice = notices.try_recv().unwrap();
     println!("{notice:?}");
@@ -186,7 +222,10 @@ async fn r10_a_server_that_dies_too_often_stays_away() {
     let host = host_with(&[own_server("mortal", "server.py", &["good"])]).await;
     let view = view(&host);
     for _ in 0..4 {
-        eventually("it is there", || names(&host).contains(&"mortal/die".to_owned())).await;
+        eventually("it is there", || {
+            names(&host).contains(&"mortal/die".to_owned())
+        })
+        .await;
         view.call("mortal/die", json!({})).await.unwrap_err();
         eventually("it is gone", || names(&host).is_empty()).await;
     }
@@ -206,7 +245,10 @@ async fn r10_two_servers_with_the_same_tools_have_their_own_names() {
     assert!(seen.contains(&"first/good".to_owned()) && seen.contains(&"second/good".to_owned()));
     // A bare name that two tools have is no name.
     let bare = view(&host).call("good", json!({})).await;
-    assert!(matches!(bare, Err(CallError::UnknownTool { .. })), "{bare:?}");
+    assert!(
+        matches!(bare, Err(CallError::UnknownTool { .. })),
+        "{bare:?}"
+    );
     host.shutdown().await;
 }
 
@@ -226,7 +268,10 @@ async fn r10_two_servers_of_one_name_are_one_plugin_and_the_first_stays() {
             let report = host.start().await;
             println!("{report:?}");
             let seen = names(&host);
-            assert!(seen.contains(&"same/die".to_owned()) && !seen.contains(&"same/pull".to_owned()), "{seen:?}");
+            assert!(
+                seen.contains(&"same/die".to_owned()) && !seen.contains(&"same/pull".to_owned()),
+                "{seen:?}"
+            );
             host.shutdown().await;
         }
     }
@@ -279,7 +324,10 @@ async fn f1_a_failing_tool_says_so_and_its_words_are_harmless() {
     let host = host_with(&[own_server("s", "server.py", &["good"])]).await;
     let error = view(&host).call("s/fail", json!({})).await.unwrap_err();
     assert!(error.to_string().contains("it is broken"), "{error}");
-    assert!(!error.to_string().contains('\u{1b}'), "an escape sequence came through");
+    assert!(
+        !error.to_string().contains('\u{1b}'),
+        "an escape sequence came through"
+    );
     host.shutdown().await;
 }
 
@@ -288,8 +336,12 @@ async fn r10_progress_of_a_server_reaches_who_waits() {
     let host = host_with(&[own_server("s", "server.py", &["good"])]).await;
     let heard = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let ear = std::sync::Arc::clone(&heard);
-    let options = keyway_host::view::CallOptions::new().watched(move |p| ear.lock().unwrap().push(p.done));
-    view(&host).call_with(options, "s/progress", json!({})).await.unwrap();
+    let options =
+        keyway_host::view::CallOptions::new().watched(move |p| ear.lock().unwrap().push(p.done));
+    view(&host)
+        .call_with(options, "s/progress", json!({}))
+        .await
+        .unwrap();
     let heard = heard.lock().unwrap().clone();
     assert!(!heard.is_empty() && heard.is_sorted(), "{heard:?}");
     host.shutdown().await;
@@ -299,9 +351,18 @@ async fn r10_progress_of_a_server_reaches_who_waits() {
 async fn s_t1_hints_lower_nothing_unless_they_are_trusted() {
     let path = "/nonexistent";
     let table = [
-        (own_server("hint", "server.py", &["hint", path]), Effect::Destructive),
-        (own_server("hint", "server.py", &["hint", path]).with_trusted_hints(), Effect::Read),
-        (own_server("hint", "server.py", &["hint", path]).with_effect("good", Effect::Write), Effect::Write),
+        (
+            own_server("hint", "server.py", &["hint", path]),
+            Effect::Destructive,
+        ),
+        (
+            own_server("hint", "server.py", &["hint", path]).with_trusted_hints(),
+            Effect::Read,
+        ),
+        (
+            own_server("hint", "server.py", &["hint", path]).with_effect("good", Effect::Write),
+            Effect::Write,
+        ),
     ];
     for (server, effect) in table {
         let host = host_with(std::slice::from_ref(&server)).await;
@@ -324,7 +385,9 @@ async fn s_f4_thousands_of_tools_are_cut_to_the_limit_and_do_not_hurt() {
 
 #[tokio::test]
 async fn s_b3_the_environment_is_made_from_nothing() {
-    let server = own_server("env", "server.py", &["env"]).with_env("REGION", "${env:REGION}").unwrap();
+    let server = own_server("env", "server.py", &["env"])
+        .with_env("REGION", "${env:REGION}")
+        .unwrap();
     let runtime = runtime().environment(|name| (name == "REGION").then(|| "eu-1".to_owned()));
     let host = Host::builder("test-agent", "1.0.0")
         .runtime(runtime)
@@ -336,7 +399,13 @@ async fn s_b3_the_environment_is_made_from_nothing() {
     let outcome = view(&host).call("env/env", json!({})).await.unwrap();
     let seen = outcome.output().unwrap().to_value();
     let seen: Value = serde_json::from_str(seen.as_str().unwrap()).unwrap();
-    let mut names: Vec<_> = seen.as_object().unwrap().keys().filter(|k| *k != "LC_CTYPE").cloned().collect();
+    let mut names: Vec<_> = seen
+        .as_object()
+        .unwrap()
+        .keys()
+        .filter(|k| *k != "LC_CTYPE")
+        .cloned()
+        .collect();
     names.sort();
     assert_eq!(names, ["PATH", "REGION"]);
     assert_eq!(seen["REGION"], "eu-1");

@@ -38,7 +38,13 @@ async fn start(server: &McpServer, jail: Option<JailLauncher>) -> Arc<Host> {
 
 async fn said(host: &Host, tool: &str, arguments: Value) -> Result<String, CallError> {
     let outcome = view(host).call(tool, arguments).await?;
-    Ok(outcome.output().unwrap().to_value().as_str().unwrap_or_default().to_owned())
+    Ok(outcome
+        .output()
+        .unwrap()
+        .to_value()
+        .as_str()
+        .unwrap_or_default()
+        .to_owned())
 }
 
 #[tokio::test]
@@ -52,7 +58,10 @@ async fn s_c11_a_jailed_server_reads_no_secret_writes_nowhere_and_connects_to_no
             ("held/read", json!({"path": secret})),
             ("held/read", json!({"path": "/etc/passwd"})),
             ("held/write", json!({"path": root.join("planted")})),
-            ("held/net", json!({"port": listener.local_addr().unwrap().port()})),
+            (
+                "held/net",
+                json!({"port": listener.local_addr().unwrap().port()}),
+            ),
         ]
     };
     let scratch = tempfile::tempdir().unwrap();
@@ -61,11 +70,16 @@ async fn s_c11_a_jailed_server_reads_no_secret_writes_nowhere_and_connects_to_no
     for (tool, arguments) in attacks(folder.path()) {
         let done = said(&held, tool, arguments.clone()).await;
         println!("{tool} {arguments}: {done:?}");
-        assert!(matches!(done, Err(CallError::Failed(_))), "{tool} {arguments}: {done:?}");
+        assert!(
+            matches!(done, Err(CallError::Failed(_))),
+            "{tool} {arguments}: {done:?}"
+        );
     }
     assert!(!folder.path().join("planted").exists());
     let inside = scratch.path().join("held/note");
-    said(&held, "held/write", json!({"path": inside})).await.unwrap();
+    said(&held, "held/write", json!({"path": inside}))
+        .await
+        .unwrap();
     held.shutdown().await;
 
     // The control: the same server without the jail does all of it.
@@ -81,7 +95,13 @@ async fn s_c11_a_jailed_server_reads_no_secret_writes_nowhere_and_connects_to_no
 async fn s_c11_the_level_is_the_one_that_was_reached() {
     let scratch = tempfile::tempdir().unwrap();
     let jail = JailLauncher::new(scratch.path()).code(fixtures());
-    let table = [(Some(jail), "enforced"), (None, "declared")];
+    // What this machine's kernel can hold a program to.
+    let reached = keyway_sandbox::Jail::new()
+        .scratch(scratch.path())
+        .expected();
+    let reached = reached.level().to_string();
+    println!("{reached}");
+    let table = [(Some(jail), reached.as_str()), (None, "declared")];
     for (jail, expected) in table {
         let runtime = match jail {
             Some(jail) => runtime().launcher(jail),
@@ -98,8 +118,7 @@ async fn s_c11_the_level_is_the_one_that_was_reached() {
             panic!("{report:?}");
         };
         println!("{enforcement}");
-        // A machine without the kernel's help may reach less, never more.
-        assert!(enforcement.to_string() <= expected.to_owned() || expected == "enforced");
+        assert_eq!(enforcement.to_string(), expected);
         host.shutdown().await;
     }
 }
@@ -109,7 +128,10 @@ async fn s_c11_a_community_server_without_a_jail_does_not_start() {
     let host = Host::builder("test-agent", "1.0.0")
         .runtime(runtime())
         .approver(ApproveAll)
-        .declared_plugin(own_server("free", "server.py", &["good"]).manifest(), Trust::Community)
+        .declared_plugin(
+            own_server("free", "server.py", &["good"]).manifest(),
+            Trust::Community,
+        )
         .build()
         .unwrap();
     let report = host.start().await;
@@ -130,9 +152,13 @@ async fn s_c11_granted_files_are_open_to_a_jailed_server() {
     let jail = JailLauncher::new(scratch.path()).code(fixtures());
     let server = jailed_server("env").with_read(path.to_str().unwrap());
     let host = start(&server, Some(jail)).await;
-    let read = said(&host, "held/read", json!({"path": note})).await.unwrap();
+    let read = said(&host, "held/read", json!({"path": note}))
+        .await
+        .unwrap();
     assert_eq!(read, std::fs::read_to_string("/etc/hostname").unwrap());
-    said(&host, "held/write", json!({"path": note})).await.unwrap_err();
+    said(&host, "held/write", json!({"path": note}))
+        .await
+        .unwrap_err();
     host.shutdown().await;
 }
 
@@ -141,8 +167,13 @@ async fn s_c11_granted_files_are_open_to_a_jailed_server() {
 async fn s_c11_a_real_server_works_in_the_jail() {
     let scratch = tempfile::tempdir().unwrap();
     let npm = std::fs::canonicalize(crate::judges::judges().npm_bin("mcp-server-memory")).unwrap();
-    let modules = npm.ancestors().find(|p| p.ends_with("node_modules")).unwrap();
-    let jail = JailLauncher::new(scratch.path()).code(modules).memory(2 << 30);
+    let modules = npm
+        .ancestors()
+        .find(|p| p.ends_with("node_modules"))
+        .unwrap();
+    let jail = JailLauncher::new(scratch.path())
+        .code(modules)
+        .memory(2 << 30);
     let file = scratch.path().join("memory/memory.json");
     let server = crate::kit::npm_server("memory", "mcp-server-memory", &[])
         .with_env("MEMORY_FILE_PATH", file.to_str().unwrap())
@@ -156,7 +187,10 @@ async fn s_c11_a_real_server_works_in_the_jail() {
     let report = host.start().await;
     println!("{:?}", report.plugins);
     let entity = json!({"entities": [{"name": "keyway", "entityType": "platform", "observations": ["governs"]}]});
-    view(&host).call("memory/create_entities", entity).await.unwrap();
+    view(&host)
+        .call("memory/create_entities", entity)
+        .await
+        .unwrap();
     assert!(std::fs::read_to_string(&file).unwrap().contains("governs"));
     host.shutdown().await;
 }

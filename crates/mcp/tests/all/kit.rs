@@ -35,7 +35,9 @@ pub(crate) fn npm_server(id: &str, bin: &str, args: &[&str]) -> McpServer {
 
 /// One of our own servers, a Python script of the fixtures.
 pub(crate) fn own_server(id: &str, script: &str, args: &[&str]) -> McpServer {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(script);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(script);
     let script = script.to_str().unwrap().to_owned();
     let args = std::iter::once(script).chain(args.iter().map(|a| (*a).to_owned()));
     McpServer::stdio(id, "python3", args).unwrap()
@@ -47,7 +49,9 @@ pub(crate) struct ApproveAll;
 #[keyway_plugin_api::async_trait]
 impl Approver for ApproveAll {
     async fn review(&self, _: &ApprovalRequest) -> Decision {
-        Decision::Approve { optional: Vec::new() }
+        Decision::Approve {
+            optional: Vec::new(),
+        }
     }
 }
 
@@ -69,11 +73,15 @@ impl ApproveFirst {
 impl Approver for ApproveFirst {
     async fn review(&self, request: &ApprovalRequest) -> Decision {
         let is_new = match &request.subject {
-            ApprovalSubject::Plugin { plugin, .. } => self.1 && self.0.lock().unwrap().insert(plugin.to_string()),
+            ApprovalSubject::Plugin { plugin, .. } => {
+                self.1 && self.0.lock().unwrap().insert(plugin.to_string())
+            }
             _ => true,
         };
         match is_new {
-            true => Decision::Approve { optional: Vec::new() },
+            true => Decision::Approve {
+                optional: Vec::new(),
+            },
             false => Decision::Later,
         }
     }
@@ -85,7 +93,9 @@ pub(crate) fn runtime() -> McpRuntime {
 
 /// A host with some servers, everything approved, started.
 pub(crate) async fn host_with(servers: &[McpServer]) -> Arc<Host> {
-    let mut builder = Host::builder("test-agent", "1.0.0").runtime(runtime()).approver(ApproveAll);
+    let mut builder = Host::builder("test-agent", "1.0.0")
+        .runtime(runtime())
+        .approver(ApproveAll);
     for server in servers {
         builder = builder.declared_plugin(server.manifest(), Trust::Trusted);
     }

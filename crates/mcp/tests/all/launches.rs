@@ -44,7 +44,11 @@ fn s_d7_launches_that_hide_what_runs_are_refused() {
     ];
     for (command, args) in refused {
         let made = McpServer::stdio("s", command, args.iter().copied());
-        assert_eq!(made.map_err(|e| e.code().to_owned()), Err("MCP_COMMAND".to_owned()), "{command} {args:?}");
+        assert_eq!(
+            made.map_err(|e| e.code().to_owned()),
+            Err("MCP_COMMAND".to_owned()),
+            "{command} {args:?}"
+        );
     }
     let taken: &[(&str, &[&str])] = &[
         ("npx", &["-y", "@scope/server@1.2.3", "--config", "-c"]),
@@ -68,9 +72,15 @@ fn s_d7_control_a_shell_runs_what_exact_arguments_do_not() {
     let folder = tempfile::tempdir().unwrap();
     let mark = folder.path().join("mark");
     let argument = format!("$(touch {})", mark.display());
-    let exact = std::process::Command::new("/bin/echo").arg(&argument).output().unwrap();
+    let exact = std::process::Command::new("/bin/echo")
+        .arg(&argument)
+        .output()
+        .unwrap();
     assert!(exact.status.success() && !mark.exists());
-    let shell = std::process::Command::new("sh").args(["-c", &format!("echo {argument}")]).output().unwrap();
+    let shell = std::process::Command::new("sh")
+        .args(["-c", &format!("echo {argument}")])
+        .output()
+        .unwrap();
     assert!(shell.status.success() && mark.exists());
 }
 
@@ -94,7 +104,11 @@ fn s_d7_what_is_not_pinned_is_shown_as_such() {
     ];
     for (command, args, is_pinned) in table {
         let server = McpServer::stdio("s", command, args.iter().copied()).unwrap();
-        assert_eq!(server.pinning().is_pinned(), *is_pinned, "{command} {args:?}");
+        assert_eq!(
+            server.pinning().is_pinned(),
+            *is_pinned,
+            "{command} {args:?}"
+        );
         assert_eq!(server.manifest().contains("unpinned"), !is_pinned);
         if let Pinning::Unpinned { why } = server.pinning() {
             assert!(!why.is_empty());
@@ -105,22 +119,46 @@ fn s_d7_what_is_not_pinned_is_shown_as_such() {
 #[test]
 fn s_b3_variables_that_steer_programs_are_refused() {
     let server = McpServer::stdio("s", "server", [] as [&str; 0]).unwrap();
-    for name in ["LD_PRELOAD", "NODE_OPTIONS", "PYTHONPATH", "https_proxy", "PATH", "1X", "A B", ""] {
+    for name in [
+        "LD_PRELOAD",
+        "NODE_OPTIONS",
+        "PYTHONPATH",
+        "https_proxy",
+        "PATH",
+        "1X",
+        "A B",
+        "",
+    ] {
         assert!(server.clone().with_env(name, "x").is_err(), "{name}");
     }
-    server.with_env("GITHUB_TOKEN", "${secret:GITHUB_TOKEN}").unwrap();
+    server
+        .with_env("GITHUB_TOKEN", "${secret:GITHUB_TOKEN}")
+        .unwrap();
 }
 
 #[test]
 fn s_t39_addresses_of_other_kinds_are_refused() {
     let refused = [
-        "javascript:alert(1)", "file:///etc/passwd", "ftp://x/y", "http://example.com/mcp",
-        "https://user@example.com/", "https:///x", "https://a b/", "https://x/#y", "$(calc)", "",
+        "javascript:alert(1)",
+        "file:///etc/passwd",
+        "ftp://x/y",
+        "http://example.com/mcp",
+        "https://user@example.com/",
+        "https:///x",
+        "https://a b/",
+        "https://x/#y",
+        "$(calc)",
+        "",
     ];
     for url in refused {
         assert!(McpServer::http("s", url).is_err(), "{url}");
     }
-    for url in ["https://example.com/mcp", "http://127.0.0.1:3000/mcp", "http://localhost/mcp", "http://[::1]:80/mcp"] {
+    for url in [
+        "https://example.com/mcp",
+        "http://127.0.0.1:3000/mcp",
+        "http://localhost/mcp",
+        "http://[::1]:80/mcp",
+    ] {
         McpServer::http("s", url).unwrap();
     }
     let server = McpServer::http("s", "https://example.com/mcp").unwrap();
@@ -128,7 +166,9 @@ fn s_t39_addresses_of_other_kinds_are_refused() {
         assert!(server.clone().with_header(header, "x").is_err(), "{header}");
     }
     assert!(server.clone().with_header("x", "a\r\nb: c").is_err());
-    server.with_header("Authorization", "Bearer ${secret:TOKEN}").unwrap();
+    server
+        .with_header("Authorization", "Bearer ${secret:TOKEN}")
+        .unwrap();
 }
 
 #[test]
@@ -143,7 +183,11 @@ fn r10_files_of_servers_are_read_one_by_one() {
         "odd": []
     }}"#;
     let file = read_servers(wrapped).unwrap();
-    let names: Vec<_> = file.servers.iter().map(|server| server.id().as_str()).collect();
+    let names: Vec<_> = file
+        .servers
+        .iter()
+        .map(|server| server.id().as_str())
+        .collect();
     assert_eq!(names, ["files", "remote"]);
     assert_eq!(file.refused.len(), 5);
     let bare = read_servers(r#"{"files": {"command": "x"}}"#).unwrap();
@@ -167,12 +211,59 @@ fn d5_a_configuration_survives_its_manifest_and_every_word_of_it_is_in_there() {
         base().with_read("/srv/data"),
         base().with_write("/srv/data"),
         McpServer::http("s", "https://example.com/mcp").unwrap(),
-        McpServer::http("s", "https://example.com/mcp").unwrap().with_header("x", "y").unwrap(),
+        McpServer::http("s", "https://example.com/mcp")
+            .unwrap()
+            .with_header("x", "y")
+            .unwrap(),
     ];
     let texts: std::collections::BTreeSet<_> = variants.iter().map(McpServer::manifest).collect();
-    assert_eq!(texts.len(), variants.len(), "two configurations have one digest");
+    assert_eq!(
+        texts.len(),
+        variants.len(),
+        "two configurations have one digest"
+    );
     for server in variants {
-        let (manifest, _) = keyway_plugin_api::Manifest::parse(server.manifest().as_bytes()).unwrap();
+        let (manifest, _) =
+            keyway_plugin_api::Manifest::parse(server.manifest().as_bytes()).unwrap();
         assert_eq!(McpServer::from_manifest(&manifest).unwrap(), server);
     }
+}
+
+/// A package with a server of its own.
+fn package(folder: &std::path::Path, script: &str) {
+    let text = r#"{"mcpServers": {"own": {"command": "python3", "args": ["${PLUGIN_ROOT}/server.py", "good"]},
+        "bad": {"command": "sh", "args": ["-c", "x"]}}}"#;
+    for (name, text) in [("mcp.json", text), ("server.py", script)] {
+        let mut file = std::fs::File::create(folder.join(name)).unwrap();
+        std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn s_d6_a_package_s_server_whose_file_changed_is_not_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = include_str!("../fixtures/server.py");
+    package(folder.path(), good);
+    let file = keyway_mcp::read_package(folder.path()).unwrap();
+    assert_eq!(file.refused.len(), 1);
+    let (manifest, _) =
+        keyway_plugin_api::Manifest::parse(file.servers[0].manifest().as_bytes()).unwrap();
+    let server = McpServer::from_manifest(&manifest).unwrap();
+    assert_eq!(server, file.servers[0]);
+    let open = async || {
+        keyway_mcp::Connection::to(&server)
+            .search(crate::kit::search())
+            .open()
+            .await
+    };
+    // The control: as it was approved it starts.
+    open().await.unwrap().close().await;
+    package(folder.path(), &format!("{good}\n# one line more\n"));
+    let refused = open().await.unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .contains("not the file that was approved"),
+        "{refused}"
+    );
 }

@@ -8,12 +8,19 @@ use crate::kit::{host_with, npm_server, search, view};
 #[tokio::test]
 async fn r10_server_everything_gives_tools_resources_and_prompts() {
     let server = npm_server("everything", "mcp-server-everything", &["stdio"]);
-    let client = Connection::to(&server).search(search()).open().await.unwrap();
+    let client = Connection::to(&server)
+        .search(search())
+        .open()
+        .await
+        .unwrap();
     assert_eq!(client.facts().era, Era::Legacy);
     let tools = client.list_tools().await.unwrap();
     println!("{} tools", tools.len());
     assert!(tools.iter().any(|tool| tool["name"] == "echo"));
-    let reply = client.call("echo", json!({"message": "hello"}), CallOptions::default()).await.unwrap();
+    let reply = client
+        .call("echo", json!({"message": "hello"}), CallOptions::default())
+        .await
+        .unwrap();
     assert_eq!(reply.content[0]["text"], "Echo: hello");
     assert!(!client.list_resources().await.unwrap().is_empty());
     assert!(!client.list_prompts().await.unwrap().is_empty());
@@ -22,11 +29,24 @@ async fn r10_server_everything_gives_tools_resources_and_prompts() {
 
 #[tokio::test]
 async fn r10_a_governed_call_reaches_a_real_server() {
-    let host = host_with(&[npm_server("everything", "mcp-server-everything", &["stdio"])]).await;
+    let host = host_with(&[npm_server(
+        "everything",
+        "mcp-server-everything",
+        &["stdio"],
+    )])
+    .await;
     let view = view(&host);
-    let names: Vec<_> = view.list().tools.iter().map(|tool| tool.id.clone()).collect();
+    let names: Vec<_> = view
+        .list()
+        .tools
+        .iter()
+        .map(|tool| tool.id.clone())
+        .collect();
     println!("{names:?}");
-    let outcome = view.call("everything/get-sum", json!({"a": 2, "b": 3})).await.unwrap();
+    let outcome = view
+        .call("everything/get-sum", json!({"a": 2, "b": 3}))
+        .await
+        .unwrap();
     println!("{outcome:?}");
     host.shutdown().await;
 }
@@ -49,16 +69,28 @@ async fn r10_three_real_servers_side_by_side() {
     let listing = view.list();
     println!("{} tools", listing.tools.len());
     for plugin in ["everything/", "files/", "memory/"] {
-        assert!(listing.tools.iter().any(|tool| tool.id.starts_with(plugin)), "{plugin}");
+        assert!(
+            listing.tools.iter().any(|tool| tool.id.starts_with(plugin)),
+            "{plugin}"
+        );
     }
     let path = root.join("a.txt");
-    let read = view.call("files/read_text_file", json!({"path": path})).await.unwrap();
+    let read = view
+        .call("files/read_text_file", json!({"path": path}))
+        .await
+        .unwrap();
     let text = read.output().unwrap().to_value().to_string();
-    assert!(text.contains(std::fs::read_to_string(&path).unwrap().trim()), "{text}");
+    assert!(
+        text.contains(std::fs::read_to_string(&path).unwrap().trim()),
+        "{text}"
+    );
     let graph = view.call("memory/read_graph", json!({})).await.unwrap();
     println!("{:?}", graph.output());
     // Arguments are held to the server's own schema before they reach it.
-    let wrong = view.call("everything/get-sum", json!({"a": "two"})).await.unwrap_err();
+    let wrong = view
+        .call("everything/get-sum", json!({"a": "two"}))
+        .await
+        .unwrap_err();
     assert_eq!(wrong.code(), "INVALID_ARGUMENTS");
     host.shutdown().await;
 }
