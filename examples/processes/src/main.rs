@@ -1,20 +1,16 @@
 //! Starts plugins written in Rust, Python and Node as confined processes, then kills, reloads and
 //! revokes them while calls run, and prints what happened.
 //!
-//! `cargo run -p processes`. The Rust plugin is this very program: started by a host, it serves.
+//! `cargo run -p processes`. The Rust plugin is the other program of this package, `rust-words`; the
+//! others are in `examples/plugins`.
 
 mod load;
-mod plugin;
 mod site;
 mod story;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // A host that starts a plugin says so here; nothing may come before `run`.
-    if std::env::var_os("KEYWAY_CHANNEL").is_some() {
-        return keyway_serve::run(plugin::Words);
-    }
     match tell() {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => failed(&problem),

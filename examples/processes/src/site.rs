@@ -3,28 +3,29 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use keyway_effects::Effects;
 use keyway_host::Host;
-use keyway_host::approval::{ApprovalRequest, Approver, Decision};
+use keyway_host::approval::{ApprovalRequest, ApprovalSubject, Approver, Decision};
 use keyway_host::rank::Trust;
 use keyway_plugin_api::async_trait;
 use keyway_process::{ProcessOptions, ProcessRuntime};
 
-use crate::plugin::MANIFEST;
 use crate::story::Problem;
 
 /// A folder of this run; it goes with it.
 pub(crate) struct Site(tempfile::TempDir);
 
 impl Site {
-    /// Makes the packages: this program, and the examples in other languages.
+    /// Makes the packages: the program beside this one, and the examples in other languages.
     pub(crate) fn make() -> Result<Self, Problem> {
         let site = Self(tempfile::tempdir()?);
         let own = site.package("rust-words");
         fs::create_dir_all(own.join("bin"))?;
-        fs::copy(std::env::current_exe()?, own.join("bin/words"))?;
-        put(&own.join("plugin.json"), MANIFEST)?;
+        fs::copy(build()?, own.join("bin/words"))?;
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("rust-words/plugin.json");
+        fs::copy(manifest, own.join("plugin.json"))?;
         let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins");
         for (package, program) in [("python-notes", "plugin.py"), ("node-text", "plugin.mjs")] {
             fs::create_dir_all(site.package(package))?;
@@ -66,6 +67,27 @@ impl Site {
     }
 }
 
+/// Builds the Rust plugin, which `cargo run` does not, and returns where it is.
+fn build() -> Result<PathBuf, Problem> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args([
+        "build",
+        "--quiet",
+        "--package",
+        "processes",
+        "--bin",
+        "rust-words",
+    ]);
+    if !cfg!(debug_assertions) {
+        cargo.arg("--release");
+    }
+    let status = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status()?;
+    match status.success() {
+        true => Ok(std::env::current_exe()?.with_file_name("rust-words")),
+        false => Err("rust-words could not be built".into()),
+    }
+}
+
 fn put(path: &Path, text: &str) -> Result<(), Problem> {
     Ok(fs::File::create(path)?.write_all(text.as_bytes())?)
 }
@@ -76,9 +98,15 @@ struct YesMan;
 
 #[async_trait]
 impl Approver for YesMan {
-    async fn review(&self, _request: &ApprovalRequest) -> Decision {
+    async fn review(&self, request: &ApprovalRequest) -> Decision {
+        let ApprovalSubject::Plugin { requests, .. } = &request.subject else {
+            return Decision::Later;
+        };
+        let optional = requests.iter().filter(|request| request.optional);
         Decision::Approve {
-            optional: Vec::new(),
+            optional: optional
+                .flat_map(|request| request.capability.tags())
+                .collect(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The Rust plugin: the same source could be linked.
+//! The Rust plugin as an executable; the same source could be linked.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -26,27 +26,11 @@ async fn ponder(text: Args<Text>) -> String {
 }
 
 /// Works on words.
-pub(crate) struct Words;
-
-/// The manifest, for the package too.
-pub(crate) const MANIFEST: &str = r#"{
-  "$schema": "https://agent-plugins.org/schemas/1.0.0/plugin.schema.json",
-  "name": "rust-words",
-  "version": "1.0.0",
-  "extensions": {
-    "dev.keyway": {
-      "schemaVersion": 1,
-      "api": ">=0.1, <0.2",
-      "runtime": { "kind": "process", "command": "./bin/words" },
-      "contributes": { "tools": ["ponder", "reverse"] }
-    }
-  }
-}
-"#;
+struct Words;
 
 impl Plugin for Words {
     fn manifest(&self) -> Cow<'static, str> {
-        MANIFEST.into()
+        include_str!("../../rust-words/plugin.json").into()
     }
 
     fn register(&self, ctx: &mut Register<'_>) -> Result<(), RegisterError> {
@@ -54,3 +38,5 @@ impl Plugin for Words {
         Ok(())
     }
 }
+
+keyway_serve::main!(Words);
