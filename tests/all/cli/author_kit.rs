@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::bench::{Bench, manifest};
 
-fn root() -> PathBuf {
+pub(super) fn root() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     root.canonicalize().unwrap()
 }
@@ -20,7 +20,7 @@ fn a_new_plugin_builds_and_passes_its_own_tests() {
         "new weather-tools --keyway-path {}",
         root.display()
     ));
-    let output = cargo_test(&bench.path("weather-tools"));
+    let output = cargo(&bench.path("weather-tools"), &["test"]);
     let said = String::from_utf8_lossy(&output.stdout);
     let complained = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}\n{complained}");
@@ -28,15 +28,22 @@ fn a_new_plugin_builds_and_passes_its_own_tests() {
     assert!(!complained.contains("warning"), "{complained}");
 }
 
-/// Tests a plugin without a network, with the versions and into the folder of this workspace.
-fn cargo_test(plugin: &Path) -> Output {
+/// Runs cargo for a plugin without a network, with the versions and into the folder of this
+/// workspace.
+pub(super) fn cargo(plugin: &Path, arguments: &[&str]) -> Output {
     std::fs::copy(root().join("Cargo.lock"), plugin.join("Cargo.lock")).unwrap();
+    let mut command = Command::new(env!("CARGO"));
+    command.args(arguments).arg("--offline").current_dir(plugin);
+    offline_in_our_target(&mut command);
+    command.output().unwrap()
+}
+
+/// Sets a command up so that the cargo that it is, or starts, builds into this workspace's folder.
+pub(super) fn offline_in_our_target(command: &mut Command) {
     let tests = std::env::current_exe().unwrap();
     let target = tests.ancestors().nth(3).unwrap();
-    let mut command = Command::new(env!("CARGO"));
     command
-        .args(["test", "--offline"])
-        .current_dir(plugin)
+        .env("CARGO_NET_OFFLINE", "true")
         .env("CARGO_TARGET_DIR", target)
         .env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only")
         .env("CARGO_PROFILE_TEST_DEBUG", "line-tables-only");
@@ -47,7 +54,6 @@ fn cargo_test(plugin: &Path) -> Output {
             command.env_remove(&name);
         }
     }
-    command.output().unwrap()
 }
 
 #[test]

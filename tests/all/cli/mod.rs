@@ -7,6 +7,7 @@
 
 mod author;
 mod author_kit;
+mod author_process;
 mod authority;
 mod bench;
 mod calls;
