@@ -90,7 +90,10 @@ fn build(args: &DevArgs) -> Result<(), Failure> {
         return Ok(());
     };
     let folder = folder_of(&args.path);
-    let ended = Command::new(program).args(rest).current_dir(folder).status();
+    let ended = Command::new(program)
+        .args(rest)
+        .current_dir(folder)
+        .status();
     let failed = |why: String| Failure::new("BUILD_FAILED", format_args!("{program}: {why}"));
     match ended {
         Ok(status) if status.success() => Ok(()),
@@ -125,7 +128,11 @@ fn say(round: &Round, as_json: bool) -> Result<(), Failure> {
         return output::json(round);
     }
     output::line(output::shown(&round.message));
-    for (sign, names) in [('+', &round.added), ('~', &round.redefined), ('-', &round.removed)] {
+    for (sign, names) in [
+        ('+', &round.added),
+        ('~', &round.redefined),
+        ('-', &round.removed),
+    ] {
         for name in names {
             output::line(format_args!("  {sign} {}", output::shown(name)));
         }
@@ -150,7 +157,9 @@ fn call(development: &mut Development, line: &str, as_json: bool) -> Result<(), 
     }
     match called {
         Ok(value) => {
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let text = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
             output::line(keyway_host::text::printable_lines(&text));
         }
         Err(error) => output::warning(output::shown(&error.to_string())),

@@ -26,7 +26,9 @@ pub(super) fn run(global: &Global, args: McpArgs) -> Result<(), Failure> {
             warn_of_unreachable_code(&args);
             install(&open(global)?, &server, args.trust(), global.json)
         }
-        McpCommand::Import { file, trust } => import(&open(global)?, &file, trust.into(), global.json),
+        McpCommand::Import { file, trust } => {
+            import(&open(global)?, &file, trust.into(), global.json)
+        }
         McpCommand::Serve(args) => serve(global, &args),
     }
 }
@@ -36,12 +38,15 @@ fn server(args: &McpAddArgs) -> Result<McpServer, Failure> {
     let mut server = match (&args.url, args.command.as_slice()) {
         (Some(url), _) => McpServer::http(&args.name, url).map_err(failed)?,
         (None, [program, rest @ ..]) => {
-            McpServer::stdio(&args.name, program, rest.iter().map(String::as_str)).map_err(failed)?
+            McpServer::stdio(&args.name, program, rest.iter().map(String::as_str))
+                .map_err(failed)?
         }
         (None, []) => {
-            return Err(Failure::new("NO_SERVER", "neither a command nor an address was given")
-                .hint(format!("keyway mcp add {} -- PROGRAM ARGS", args.name))
-                .hint(format!("keyway mcp add {} --url https://…", args.name)));
+            return Err(
+                Failure::new("NO_SERVER", "neither a command nor an address was given")
+                    .hint(format!("keyway mcp add {} -- PROGRAM ARGS", args.name))
+                    .hint(format!("keyway mcp add {} --url https://…", args.name)),
+            );
         }
     };
     for folder in &args.read {
@@ -67,7 +72,10 @@ fn warn_of_unreachable_code(args: &McpAddArgs) {
                 "the server will not be able to read {}",
                 output::shown(&path)
             ));
-            output::help(format_args!("to grant that: --read {}", output::shown(&folder)));
+            output::help(format_args!(
+                "to grant that: --read {}",
+                output::shown(&folder)
+            ));
         }
     }
 }
@@ -90,11 +98,19 @@ fn import(session: &Session, file: &Path, trust: Trust, as_json: bool) -> Result
 }
 
 /// Writes a server's manifest as a package of the state folder and installs it from there.
-fn install(session: &Session, server: &McpServer, trust: Trust, as_json: bool) -> Result<(), Failure> {
+fn install(
+    session: &Session,
+    server: &McpServer,
+    trust: Trust,
+    as_json: bool,
+) -> Result<(), Failure> {
     let folder = package_folder(session.dir(), server)?;
     let failed = |e: std::io::Error| {
         let folder = folder.display();
-        Failure::new("PACKAGE_UNWRITABLE", format_args!("cannot write {folder}: {e}"))
+        Failure::new(
+            "PACKAGE_UNWRITABLE",
+            format_args!("cannot write {folder}: {e}"),
+        )
     };
     write_manifest(&folder, &server.manifest()).map_err(failed)?;
     if let keyway_mcp::Pinning::Unpinned { why } = server.pinning() {
@@ -149,7 +165,10 @@ fn serve(global: &Global, args: &McpServeArgs) -> Result<(), Failure> {
         output::note(format_args!("serving MCP at http://{address}/mcp"));
         // It ends with the command.
         let never = std::future::pending();
-        endpoint.http(HttpOptions::new()).serve(listener, never).await
+        endpoint
+            .http(HttpOptions::new())
+            .serve(listener, never)
+            .await
     };
     let served = running.session().block_on(serve);
     served.map_err(|e| Failure::new("HTTP_FAILED", format_args!("{address}: {e}")))

@@ -20,7 +20,10 @@ pub(super) fn runtimes(dir: &Path) -> Result<Vec<Arc<dyn PluginRuntime>>, Failur
     let programs = dir.join(PROGRAMS);
     let process = ProcessRuntime::new(&programs, ProcessOptions::new()).map_err(|e| {
         let programs = programs.display();
-        Failure::new("PROGRAMS_FAILED", format_args!("cannot use {programs}: {e}"))
+        Failure::new(
+            "PROGRAMS_FAILED",
+            format_args!("cannot use {programs}: {e}"),
+        )
     })?;
     let mut runtimes: Vec<Arc<dyn PluginRuntime>> = vec![Arc::new(process)];
     #[cfg(feature = "mcp")]
