@@ -11,7 +11,7 @@ use keyway_host::rank::Trust;
 use keyway_host::scope::Scope;
 use keyway_mcp::{
     Answerable, Answers, AskingApprover, CallOptions, ClosureTool, Connection, Endpoint, Era,
-    HttpOptions, McpServer, Question,
+    HttpOptions, McpServer, Question, TraceContext,
 };
 use keyway_plugin_api::{Effect, PluginId, ToolDescriptor, ToolName, ToolOutput, async_trait};
 use serde_json::{Value, json};
@@ -429,6 +429,40 @@ async fn t02_what_needs_approval_is_asked_at_the_client_or_said() {
         assert!(
             words.contains("approve") && words.contains("repeat"),
             "{words}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn t03_a_trace_goes_from_a_client_through_the_host_to_a_server_behind() {
+    let host = Host::builder("test-agent", "1.0.0")
+        .runtime(runtime())
+        .approver(ApproveAll)
+        .declared_plugin(
+            own_server("s", "server.py", &["good"]).manifest(),
+            Trust::Trusted,
+        )
+        .build()
+        .unwrap();
+    host.start().await;
+    let endpoint = Endpoint::new(Arc::new(host), Scope::everywhere());
+    let served = Served::start(endpoint, HttpOptions::new()).await;
+    let front = McpServer::http("front", &served.url()).unwrap();
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    for era in [Era::Legacy, Era::Modern] {
+        let client = Connection::to(&front).era(era).open().await.unwrap();
+        let call = || client.call("s__meta", json!({}), CallOptions::default());
+        let trace = TraceContext::parse(parent, None).unwrap();
+        let seen = trace.scope(call()).await.unwrap();
+        let words = seen.content[0]["text"].as_str().unwrap();
+        assert!(words.contains(parent), "{era:?} {words}");
+        // Without a trace nothing is made up.
+        let none = call().await.unwrap();
+        assert!(
+            !none.content[0]["text"]
+                .as_str()
+                .unwrap()
+                .contains("traceparent")
         );
     }
 }
