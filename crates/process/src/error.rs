@@ -103,10 +103,13 @@ pub enum ProcessError {
     },
 }
 
-/// What the process said last, for the end of a message.
+/// What the process said last, for the end of a message. The line that names an error says more than
+/// what comes after it: Node ends with its version, Rust with advice.
 fn tail(lines: &[String]) -> String {
-    match lines.last() {
-        Some(last) => format!("; it wrote last: {last}"),
+    let mut backwards = lines.iter().rev();
+    let named = backwards.find(|line| line.contains("Error") || line.contains("error:"));
+    match named.or(lines.last()) {
+        Some(last) => format!("; it wrote: {last}"),
         None => String::new(),
     }
 }

@@ -91,23 +91,37 @@ async fn s_b4_three_ignored_cancels_restart_the_plugin_and_one_does_not() {
 }
 
 #[tokio::test]
-async fn s_b5_a_crash_loop_ends_with_an_open_circuit() {
+async fn two_crashes_under_one_tool_take_that_tool_out_and_no_other() {
+    let site = Site::new().stress("loop", &[]);
+    let host = running(&site).await;
+    let mut notices = host.host().notices();
+    for _ in 0..2 {
+        let crashed = host.call("loop/crash", json!({})).await;
+        assert_eq!(code(&crashed), "PLUGIN_GONE");
+        notice(&mut notices, "runs again").await;
+    }
+    assert!(!is_listed(&host, "loop/crash"));
+    assert!(host.call("loop/echo", json!({})).await.is_ok());
+}
+
+#[tokio::test]
+async fn s_b5_the_third_crash_opens_the_circuit() {
     let site = Site::new().stress("loop", &[]);
     let host = running(&site).await;
     let mut notices = host.host().notices();
     for round in 0..3 {
-        // Different ways, so that no single tool is struck out.
-        let crashed = host.call("loop/crash", json!({})).await;
-        let found = code(&crashed);
-        let expected = ["PLUGIN_GONE", "PLUGIN_GONE", "TOOL_UNKNOWN"];
-        if round < 2 {
-            assert_eq!(found, expected[round]);
+        let pid = crate::support::program(&site).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        let told = notice(&mut notices, "failed").await;
+        let is_open = told.message.contains("tried again in 300000 ms");
+        assert_eq!(is_open, round == 2, "{told:?}");
+        if !is_open {
             notice(&mut notices, "runs again").await;
         }
     }
-    // After the second crash under it alone the tool is out, and its siblings serve.
-    assert!(!is_listed(&host, "loop/crash"));
-    assert!(host.call("loop/echo", json!({})).await.is_ok());
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(!is_listed(&host, "loop/echo"));
+    assert!(crate::support::program(&site).is_none(), "nothing is tried");
 }
 
 #[tokio::test]

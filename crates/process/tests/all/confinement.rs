@@ -40,6 +40,30 @@ async fn s_c6_s_c7_environment_and_descriptors_are_built_from_nothing() {
     assert!(std::env::vars().count() > expected.len());
 }
 
+#[tokio::test]
+async fn s_c6_granted_secrets_and_no_loader_names_are_in_the_environment() {
+    let fields = |name: &str| {
+        json!({
+            "capabilities": [{ "kind": "secret", "names": [name], "reason": "the service" }],
+            "activation": { "env": [name] },
+        })
+    };
+    let site = Site::new().plugin("keyed", &[], fields("API_KEY")).plugin(
+        "loader",
+        &[],
+        fields("LD_PRELOAD"),
+    );
+    for name in ["API_KEY", "LD_PRELOAD"] {
+        site.effects().put_secret(name, "k-123");
+    }
+    let host = site.start().await;
+    let seen = host.call("keyed/look", json!({})).await.unwrap();
+    assert_eq!(seen["environment"]["API_KEY"], json!("k-123"));
+    let (code, reason) = failure(&host, "loader");
+    assert_eq!(code, "MANIFEST_INVALID", "{reason}");
+    assert!(reason.contains("can never be granted"), "{reason}");
+}
+
 /// What a hostile program is pointed at, all of it real and open to this user.
 struct Targets {
     folder: tempfile::TempDir,

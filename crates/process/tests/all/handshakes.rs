@@ -99,15 +99,34 @@ async fn r04_a_register_or_start_that_fails_leaves_nothing() {
 
 #[tokio::test]
 async fn r12_a_plugin_that_does_not_register_what_it_declares_is_incomplete() {
-    // The stress plugin registers no hook at a point that it is not told of as a string.
-    let contributes = json!({ "tools": ["echo"], "providers": ["memory"] });
-    let site = Site::new().plugin("whole", &[], json!({ "contributes": contributes }));
-    let host = site.start().await;
-    drop(host);
+    let (code, reason) = refused("register-less").await;
+    assert_eq!(code, "CONTRIBUTIONS_INCOMPLETE", "{reason}");
+    assert!(reason.contains("tool stuck"), "{reason}");
+}
+
+#[tokio::test]
+async fn r05_a_gate_hook_blocks_and_fails_closed_while_its_process_is_away() {
     let contributes = json!({ "tools": ["echo"], "hooks": ["pre_tool_call"] });
-    let site = Site::new().plugin("whole", &[], json!({ "contributes": contributes }));
+    let policy = keyway_process::supervisor::SupervisorPolicy {
+        backoff_ms: 20_000,
+        ..Default::default()
+    };
+    let site = Site::with(quick().with_supervision(policy))
+        .plugin("guard", &[], json!({ "contributes": contributes }))
+        .stress("other", &[]);
     let host = running(&site).await;
-    assert!(host.call("whole/echo", json!({})).await.is_ok());
-    let blocked = host.call("whole/echo", json!({ "block": true })).await;
+    assert!(host.call("other/echo", json!({})).await.is_ok());
+    let blocked = host.call("other/echo", json!({ "block": true })).await;
     assert_eq!(blocked.unwrap_err().code(), "HOOK_BLOCKED");
+    let guards = crate::support::processes(&site.store().to_string_lossy());
+    let is_guard = |path: &std::path::PathBuf| {
+        let line = std::fs::read(path.join("environ")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains("KEYWAY_PLUGIN=guard")
+    };
+    let guards: Vec<_> = guards.into_iter().filter(is_guard).collect();
+    let pid = crate::support::highest(&guards).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    crate::support::eventually("the guard is gone", || !is_listed(&host, "guard/echo")).await;
+    let unguarded = host.call("other/echo", json!({})).await;
+    assert_eq!(unguarded.unwrap_err().code(), "HOOK_BLOCKED");
 }

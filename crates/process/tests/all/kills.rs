@@ -182,7 +182,6 @@ async fn l03_revoking_a_busy_plugin_ends_it_and_its_calls() {
     };
     let call = host.call("busy/sleep", json!({ "ms": 60_000 }));
     let (call, ()) = tokio::join!(call, revoke);
-    assert_ne!(code(&call), "worked");
     assert!(call.is_err());
     let scratch = site.store().join("scratch");
     let processes = || std::fs::read_dir(&scratch).unwrap().count();

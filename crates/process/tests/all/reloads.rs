@@ -170,3 +170,23 @@ async fn s_d7_commands_that_run_any_text_are_refused() {
         assert_eq!(code, expected, "{plugin}: {reason}");
     }
 }
+
+#[tokio::test]
+async fn state_is_brought_to_a_new_layout_by_the_new_process() {
+    let fields = |layout: u32| {
+        json!({
+            "capabilities": [{ "kind": "state", "quotaBytes": 1000, "reason": "notes" }],
+            "state": { "owns": true, "version": layout },
+        })
+    };
+    let site = Site::new().plugin("keeper", &[], fields(1));
+    let host = running(&site).await;
+    let put = json!({ "method": "host/state.put", "params": { "key": "k", "value": "aGk=" } });
+    host.call("keeper/ask", put).await.unwrap();
+    site.packages
+        .write("keeper", &manifest("keeper", &[], &fields(2)));
+    host.host().reload(&id("keeper")).await.unwrap();
+    let list = json!({ "method": "host/state.list", "params": { "prefix": "" } });
+    let keys = host.call("keeper/ask", list).await.unwrap();
+    assert_eq!(keys["result"]["keys"], json!(["k", "migrated"]), "{keys}");
+}

@@ -76,7 +76,10 @@ impl Site {
     }
 
     /// Adds a stress plugin whose extension has these fields, too.
-    #[expect(clippy::needless_pass_by_value, reason = "callers write `json!` in place")]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers write `json!` in place"
+    )]
     pub(crate) fn plugin(self, name: &str, switches: &[&str], more: Value) -> Self {
         self.packages.write(name, &manifest(name, switches, &more));
         self.copy_program(name);
@@ -91,6 +94,10 @@ impl Site {
 
     pub(crate) fn store(&self) -> &Path {
         self.store.path()
+    }
+
+    pub(crate) fn effects(&self) -> &RecordedEffects {
+        &self.effects
     }
 
     pub(crate) fn runtime(&self) -> ProcessRuntime {

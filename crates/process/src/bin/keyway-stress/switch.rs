@@ -23,6 +23,7 @@ pub(crate) enum Switch {
     OtherIdentity,
     PrintToStdout,
     RegisterFails,
+    RegisterLess,
     RegisterUndeclared,
     ReplayNonce,
     SecondHello,
@@ -35,7 +36,7 @@ pub(crate) enum Switch {
 }
 
 /// Every switch with its spelling.
-const SPELLED: [(&str, Switch); 29] = [
+const SPELLED: [(&str, Switch); 30] = [
     ("bad-mac", Switch::BadMac),
     ("capability-without-call", Switch::CapabilityWithoutCall),
     ("close-channel", Switch::CloseChannel),
@@ -56,6 +57,7 @@ const SPELLED: [(&str, Switch); 29] = [
     ("other-identity", Switch::OtherIdentity),
     ("print-to-stdout", Switch::PrintToStdout),
     ("register-fails", Switch::RegisterFails),
+    ("register-less", Switch::RegisterLess),
     ("register-undeclared", Switch::RegisterUndeclared),
     ("replay-nonce", Switch::ReplayNonce),
     ("second-hello", Switch::SecondHello),

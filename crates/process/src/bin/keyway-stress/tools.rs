@@ -164,6 +164,9 @@ impl Program<'_> {
             Value::Object(names) => names.keys().cloned().collect(),
             _ => Vec::new(),
         };
+        if self.has(Switch::RegisterLess) {
+            names.pop();
+        }
         if self.has(Switch::RegisterUndeclared) {
             names.push("undeclared".to_owned());
         }
