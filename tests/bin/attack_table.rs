@@ -75,7 +75,10 @@ fn root() -> PathBuf {
 /// Runs the tests; what they print is shown while they run.
 fn test() -> Result<String, String> {
     let mut command = Command::new(env!("CARGO"));
-    command.current_dir(root()).arg("test").arg("--no-fail-fast");
+    command
+        .current_dir(root())
+        .arg("test")
+        .arg("--no-fail-fast");
     for package in PACKAGES {
         command.args(["-p", package]);
     }
@@ -111,7 +114,9 @@ fn read(printed: &str) -> BTreeMap<String, Seen> {
         if let Some(name) = binary(line) {
             package = name;
         }
-        let Some((name, result)) = line.strip_prefix("test ").and_then(|l| l.split_once(" ... "))
+        let Some((name, result)) = line
+            .strip_prefix("test ")
+            .and_then(|l| l.split_once(" ... "))
         else {
             continue;
         };
@@ -162,10 +167,16 @@ fn table(seen: &BTreeMap<String, Seen>) -> Result<String, String> {
         level.level(),
         match level.missing() {
             [] => "nothing".to_owned(),
-            missing => missing.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+            missing => missing
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join("; "),
         }
     );
-    text.push_str("| case | attack or fault | what happens | level | tests | control | tests in |\n");
+    text.push_str(
+        "| case | attack or fault | what happens | level | tests | control | tests in |\n",
+    );
     text.push_str("|---|---|---|---|---|---|---|\n");
     for line in CASES.lines().filter(|line| !line.is_empty()) {
         let [case, attack, happens] = line.split('\t').collect::<Vec<_>>()[..] else {
@@ -174,13 +185,22 @@ fn table(seen: &BTreeMap<String, Seen>) -> Result<String, String> {
         let Some(found) = seen.get(case) else {
             return Err(format!("no test of {case} ran"));
         };
-        text.push_str(&row(case, attack, happens, found, &level.level().to_string()));
+        text.push_str(&row(
+            case,
+            attack,
+            happens,
+            found,
+            &level.level().to_string(),
+        ));
     }
     Ok(text)
 }
 
 fn row(case: &str, attack: &str, happens: &str, found: &Seen, level: &str) -> String {
-    let confined = found.packages.iter().any(|p| CONFINED.contains(&p.as_str()));
+    let confined = found
+        .packages
+        .iter()
+        .any(|p| CONFINED.contains(&p.as_str()));
     let tests = match found.failed {
         0 => format!("{} pass", found.passed),
         failed => format!("**{failed} fail**, {} pass", found.passed),
@@ -189,7 +209,11 @@ fn row(case: &str, attack: &str, happens: &str, found: &Seen, level: &str) -> St
     format!(
         "| {case} | {attack} | {happens} | {} | {tests} | {} | {} |\n",
         if confined { level } else { "any" },
-        if found.has_control { "yes" } else { "in the test" },
+        if found.has_control {
+            "yes"
+        } else {
+            "in the test"
+        },
         packages.join(", "),
     )
 }

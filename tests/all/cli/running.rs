@@ -30,15 +30,35 @@ fn a_process_plugin_is_listed_called_and_keeps_its_state_between_commands() {
     let folder = notes(&bench);
     bench.ok(&format!("plugin install {} --approve", folder.display()));
     let listed = bench.json("tool list");
-    let ids: Vec<_> = listed["tools"].as_array().unwrap().iter().map(|t| &t["id"]).collect();
+    let ids: Vec<_> = listed["tools"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|t| &t["id"])
+        .collect();
     assert_eq!(
         ids,
-        ["python-notes/add_note", "python-notes/find_notes", "python-notes/remove_note"]
+        [
+            "python-notes/add_note",
+            "python-notes/find_notes",
+            "python-notes/remove_note"
+        ]
     );
     assert_eq!(listed["plugins"][0]["status"], "running", "{listed:#}");
-    let add = ["tool", "call", "python-notes/add_note", r#"{"name":"a","text":"milk"}"#];
+    let add = [
+        "tool",
+        "call",
+        "python-notes/add_note",
+        r#"{"name":"a","text":"milk"}"#,
+    ];
     assert!(bench.command_of(add).status().unwrap().success());
-    let find = ["tool", "call", "python-notes/find_notes", r#"{"words":"milk"}"#, "--json"];
+    let find = [
+        "tool",
+        "call",
+        "python-notes/find_notes",
+        r#"{"words":"milk"}"#,
+        "--json",
+    ];
     let output = bench.command_of(find).output().unwrap();
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(found["output"]["notes"][0]["name"], "a", "{found:#}");
@@ -56,7 +76,11 @@ fn s_d6_a_program_that_was_changed_after_its_approval_does_not_run() {
     assert_eq!(listed["tools"], json!([]), "{listed:#}");
     assert_eq!(listed["plugins"][0]["status"], "failed", "{listed:#}");
     // Control: what was approved runs.
-    fs::copy(example("python-notes").join("plugin.py"), folder.join("plugin.py")).unwrap();
+    fs::copy(
+        example("python-notes").join("plugin.py"),
+        folder.join("plugin.py"),
+    )
+    .unwrap();
     let listed = bench.json("tool list");
     assert_eq!(listed["tools"].as_array().unwrap().len(), 3, "{listed:#}");
 }
@@ -120,7 +144,11 @@ fn dev_reloads_what_changes_and_keeps_what_worked() {
     let added = dev.call(r#"add_note {"name":"a","text":"milk"}"#);
     assert_eq!(added["success"], true, "{added:#}");
 
-    replace(&folder.join("plugin.py"), "Removes a note for good.", "Removes a note.");
+    replace(
+        &folder.join("plugin.py"),
+        "Removes a note for good.",
+        "Removes a note.",
+    );
     let reloaded = dev.next();
     assert_eq!(reloaded["success"], true, "{reloaded:#}");
     assert_eq!(reloaded["redefined"], json!(["python-notes/remove_note"]));
@@ -143,9 +171,15 @@ fn an_mcp_server_is_a_plugin_that_waits() {
     let output = bench.command_of(add).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let listed = bench.json("tool list");
-    assert_eq!(listed["plugins"][0]["status"], "pending_approval", "{listed:#}");
+    assert_eq!(
+        listed["plugins"][0]["status"], "pending_approval",
+        "{listed:#}"
+    );
     // It is shown that its code is out of its reach.
-    assert!(String::from_utf8_lossy(&output.stderr).contains("--read"), "{output:?}");
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("--read"),
+        "{output:?}"
+    );
 }
 
 #[test]
@@ -155,7 +189,15 @@ fn s_d7_a_server_through_a_shell_is_refused_and_an_unpinned_one_is_shown() {
     let output = bench.command_of(shell).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("[MCP_COMMAND]"));
-    let unpinned = ["mcp", "add", "loose", "--", "npx", "-y", "some-package@latest"];
+    let unpinned = [
+        "mcp",
+        "add",
+        "loose",
+        "--",
+        "npx",
+        "-y",
+        "some-package@latest",
+    ];
     let output = bench.command_of(unpinned).output().unwrap();
     assert!(output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("unpinned"));
