@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
@@ -216,8 +216,8 @@ fn files_of(folder: &Path) -> Vec<String> {
 
 /// Returns the part of a script that is the protocol: between the two lines of dashes.
 #[track_caller]
-fn protocol(path: PathBuf) -> String {
-    let text = fs::read_to_string(&path).unwrap();
+fn protocol(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
     let (_, rest) = text.split_once("--- the protocol ---").unwrap();
     let (protocol, _) = rest.split_once("--- the plugin ---").unwrap();
     assert!(protocol.len() > 1000, "{}", path.display());
@@ -233,10 +233,10 @@ fn a_new_script_speaks_the_protocol_as_the_examples_that_the_conformance_kit_hol
         ("node", "plugin.mjs", "node-text"),
     ] {
         bench.ok(&format!("new its-{language} --language {language}"));
-        let ours = protocol(bench.path(format!("its-{language}/package")).join(file));
+        let ours = protocol(&bench.path(format!("its-{language}/package")).join(file));
         assert_eq!(
             ours,
-            protocol(examples.join(example).join(file)),
+            protocol(&examples.join(example).join(file)),
             "{language}"
         );
     }

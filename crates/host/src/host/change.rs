@@ -342,16 +342,23 @@ impl Host {
         let running = |id: &&PluginId| lives.contains_key(*id);
         let withdraw: Vec<_> = stops.iter().filter(running).cloned().collect();
         let visible_before = self.engine.registry.snapshot().generation();
-        let mut old = Vec::new();
+        let state = self.catalog();
+        let is_revoked = |id: &&PluginId| state.is_revoked(id);
+        let (mut revoked, mut old) = (Vec::new(), Vec::new());
         if !withdraw.is_empty() || !prepared.is_empty() {
             self.record_running_and_stopped(lives, &withdraw, &prepared);
             let (shown, started) = live::swap(&self.engine, &withdraw, prepared);
             self.record_shown(&shown);
+            let ended = withdraw.iter().filter(is_revoked);
+            revoked.extend(ended.filter_map(|id| lives.remove(id)));
             old.extend(withdraw.iter().filter_map(|id| lives.remove(id)));
             old.extend(live::keep(lives, started));
         }
         if has_changed || visible_before != self.engine.registry.snapshot().generation() {
             self.engine.announce();
+        }
+        for live in revoked {
+            live::stop_now(&self.engine, live).await;
         }
         for live in old {
             live::stop(&self.engine, live).await;

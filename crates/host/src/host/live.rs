@@ -443,6 +443,14 @@ pub(super) async fn drain(engine: &Engine, live: &Live) {
     let _in_time = tokio::time::timeout(engine.limits.stop, drained).await;
 }
 
+/// Stops the instance of a revoked plugin; its calls in flight end with it.
+pub(super) async fn stop_now(engine: &Engine, live: Live) {
+    live.in_flight.retire();
+    if let Some(instance) = live.instance {
+        stop_instance(engine, &*instance).await;
+    }
+}
+
 /// Lets the calls in flight end, within the grace, then stops the instance.
 pub(super) async fn stop(engine: &Engine, live: Live) {
     drain(engine, &live).await;

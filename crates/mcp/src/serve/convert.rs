@@ -107,7 +107,7 @@ pub(super) fn waiting(outcome: &Outcome) -> CallToolResult {
     };
     let words = format!(
         "This call was not run: an operator has to approve it first (approval {id}). Ask the person you \
-         work for to decide on it with `keyway call approve {id}`, then repeat the call unchanged."
+         work for to decide on it with `keyway call allow {id}`, then repeat the call unchanged."
     );
     said(&words, "APPROVAL_PENDING")
 }
