@@ -35,8 +35,7 @@ pub(crate) struct NewArgs {
     /// What to write it in; Python and Node run as processes of their own.
     #[arg(long, value_name = "LANGUAGE", value_enum, default_value = "rust")]
     pub(crate) language: Language,
-    /// How it runs: compiled into a host, or as a process of its own [default: linked, where the
-    /// language can be].
+    /// Compiled into a host, or a process of its own [default: linked in Rust].
     #[arg(long, value_name = "RUNTIME", value_enum)]
     pub(crate) runtime: Option<Placement>,
     /// Use keyway's crates from this checkout instead of the registry (Rust).

@@ -443,12 +443,16 @@ pub(super) async fn drain(engine: &Engine, live: &Live) {
     let _in_time = tokio::time::timeout(engine.limits.stop, drained).await;
 }
 
-/// Stops the instance of a revoked plugin; its calls in flight end with it.
+/// Stops the instance of a revoked plugin at once, and waits for its calls in flight within the
+/// grace: a call that was let in may not have reached the plugin yet, and none begins after this.
 pub(super) async fn stop_now(engine: &Engine, live: Live) {
     live.in_flight.retire();
-    if let Some(instance) = live.instance {
-        stop_instance(engine, &*instance).await;
-    }
+    let ended = async {
+        if let Some(instance) = &live.instance {
+            stop_instance(engine, &**instance).await;
+        }
+    };
+    tokio::join!(ended, drain(engine, &live));
 }
 
 /// Lets the calls in flight end, within the grace, then stops the instance.
