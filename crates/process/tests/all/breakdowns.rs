@@ -91,6 +91,26 @@ async fn s_b4_three_ignored_cancels_restart_the_plugin_and_one_does_not() {
 }
 
 #[tokio::test]
+async fn s_b3_pings_alone_do_not_keep_a_plugin_whose_handlers_are_stuck() {
+    let site = Site::with(watchful().with_cancel_grace(Duration::from_millis(100)))
+        .stress("hollow", &["ping-ok-but-handlers-stuck"]);
+    let host = running(&site).await;
+    let mut notices = host.host().notices();
+    let view = host.view();
+    let stuck = async |limit| {
+        let result = view.call_within(limit, "hollow/echo", "{}").await;
+        assert_eq!(result.unwrap_err().code(), "DEADLINE_EXCEEDED");
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    };
+    // Silent for longer than a plugin without pings is borne with.
+    stuck(Duration::from_secs(2)).await;
+    assert!(failures_in_trail(&host, "hollow").is_empty(), "it pings");
+    stuck(Duration::from_millis(50)).await;
+    stuck(Duration::from_millis(50)).await;
+    notice(&mut notices, "went on after they were cancelled").await;
+}
+
+#[tokio::test]
 async fn two_crashes_under_one_tool_take_that_tool_out_and_no_other() {
     let site = Site::new().stress("loop", &[]);
     let host = running(&site).await;

@@ -21,6 +21,7 @@ pub(crate) enum Switch {
     NeverAnswer,
     NotUtf8,
     OtherIdentity,
+    PingOkButHandlersStuck,
     PrintToStdout,
     RegisterFails,
     RegisterLess,
@@ -36,7 +37,7 @@ pub(crate) enum Switch {
 }
 
 /// Every switch with its spelling.
-const SPELLED: [(&str, Switch); 30] = [
+const SPELLED: [(&str, Switch); 31] = [
     ("bad-mac", Switch::BadMac),
     ("capability-without-call", Switch::CapabilityWithoutCall),
     ("close-channel", Switch::CloseChannel),
@@ -55,6 +56,7 @@ const SPELLED: [(&str, Switch); 30] = [
     ("never-answer", Switch::NeverAnswer),
     ("not-utf8", Switch::NotUtf8),
     ("other-identity", Switch::OtherIdentity),
+    ("ping-ok-but-handlers-stuck", Switch::PingOkButHandlersStuck),
     ("print-to-stdout", Switch::PrintToStdout),
     ("register-fails", Switch::RegisterFails),
     ("register-less", Switch::RegisterLess),

@@ -37,7 +37,7 @@ pub(crate) fn serve(channel: &Channel, switches: &Switches) -> ExitCode {
                 Ok(FromHost::Request {
                     id,
                     request: HostRequest::CallTool(call),
-                }) if call.name == "echo" => {
+                }) if call.name == "echo" && !program.has(Switch::PingOkButHandlersStuck) => {
                     program.call(id, &call);
                 }
                 Ok(FromHost::Request {
@@ -47,7 +47,14 @@ pub(crate) fn serve(channel: &Channel, switches: &Switches) -> ExitCode {
                     let program = &program;
                     scope.spawn(move || program.call(id, &call));
                 }
-                Ok(FromHost::Request { id, request }) => program.answer_request(id, &request),
+                Ok(FromHost::Request { id, request }) => {
+                    program.answer_request(id, &request);
+                    let is_start = matches!(request, HostRequest::Start);
+                    if is_start && program.has(Switch::CapabilityWithoutCall) {
+                        let program = &program;
+                        scope.spawn(move || program.ask_without_call());
+                    }
+                }
                 Ok(FromHost::Refused { id, error }) => program.answer(id, Err(error)),
                 Ok(_) => {}
                 Err(_) => break,
@@ -77,7 +84,7 @@ struct Program<'a> {
     switches: &'a Switches,
     cancelled: Mutex<HashSet<u64>>,
     woken: Condvar,
-    /// What `late` was answered.
+    /// What `late`, or the request without a call, was answered.
     remembered: Mutex<Value>,
 }
 
@@ -121,6 +128,7 @@ impl Program<'_> {
                 entries.insert("migrated".to_owned(), b"yes".to_vec());
                 self.answer(id, StateMigration::entries_to_result(&entries));
             }
+            HostRequest::RunHook { .. } if self.has(Switch::PingOkButHandlersStuck) => {}
             HostRequest::RunHook { event, .. } => {
                 let block = event.payload["block"] == json!(true);
                 self.answer(
@@ -235,16 +243,15 @@ impl Program<'_> {
         if self.has(Switch::NeverAnswer) {
             return;
         }
+        if self.has(Switch::PingOkButHandlersStuck) {
+            hang();
+        }
         let arguments: Value = serde_json::from_str(call.arguments.get()).unwrap_or_default();
         if call.name == "late" {
             // The answer goes first, so that the call has ended when the request comes.
             self.answer(id, output_to_result(Ok(&ToolOutput::Empty)));
             pause(Duration::from_millis(100));
-            let found = self.request(&arguments, Some(call.call));
-            *self
-                .remembered
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner) = found;
+            self.remember(self.request(&arguments, Some(call.call)));
             return;
         }
         let outcome = self.run(call, &arguments);
@@ -281,6 +288,25 @@ impl Program<'_> {
             "stuck" => hang(),
             _ => Ok(arguments.clone()),
         }
+    }
+
+    /// Wants its state outside any call.
+    fn ask_without_call(&self) {
+        let get = json!({ "method": "host/state.get", "params": { "key": "k" } });
+        let mut answer = self.request(&get, None);
+        // The host may not have counted it as running yet.
+        while answer["error"]["data"]["denial"]["reason"] == json!("not_running") {
+            pause(Duration::from_millis(20));
+            answer = self.request(&get, None);
+        }
+        self.remember(answer);
+    }
+
+    fn remember(&self, answer: Value) {
+        *self
+            .remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = answer;
     }
 
     /// Sends a request as the arguments say and gives the answer back as it came.
