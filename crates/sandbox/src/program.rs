@@ -172,17 +172,37 @@ mod seal {
     use std::os::fd::OwnedFd;
     use std::path::Path;
     use std::sync::Arc;
+    use std::time::Duration;
 
     use rustix::fs::{MemfdFlags, SealFlags};
+    use rustix::io::Errno;
     use sha2::{Digest as _, Sha256};
 
     use super::{Image, ProgramError, SEALED_MAX};
 
+    /// How often sealing is tried while the system still holds a page of the copy.
+    const TRIES: u32 = 100;
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "blocks for milliseconds, as copying and starting a program do"
+    )]
+    fn seal(file: &File) -> rustix::io::Result<()> {
+        let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
+        for _ in 1..TRIES {
+            match rustix::fs::fcntl_add_seals(file, seals) {
+                // Somebody in the system holds a page for a moment; nobody can write to it.
+                Err(Errno::BUSY) => std::thread::sleep(Duration::from_millis(5)),
+                settled => return settled,
+            }
+        }
+        rustix::fs::fcntl_add_seals(file, seals)
+    }
+
     pub(super) fn copy(reader: impl Read, path: &Path) -> Result<Image, ProgramError> {
         let mut file = File::from(memory().map_err(|source| ProgramError::Seal { source })?);
         let digest = fill(reader, &mut file, path)?;
-        let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
-        rustix::fs::fcntl_add_seals(&file, seals).map_err(|errno| ProgramError::Seal {
+        seal(&file).map_err(|errno| ProgramError::Seal {
             source: errno.into(),
         })?;
         Ok(Image::Sealed {
@@ -195,7 +215,7 @@ mod seal {
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         match rustix::fs::memfd_create("keyway", flags | MemfdFlags::EXEC) {
             // Before Linux 6.3 every such file could be executed and the flag was unknown.
-            Err(rustix::io::Errno::INVAL) => Ok(rustix::fs::memfd_create("keyway", flags)?),
+            Err(Errno::INVAL) => Ok(rustix::fs::memfd_create("keyway", flags)?),
             made => Ok(made?),
         }
     }
