@@ -2,7 +2,7 @@
 //!
 //! A [`Supervisor`] takes events and gives actions. It starts nothing, stops nothing, reads no clock
 //! and draws no random number: milliseconds and jitter come in with each event. Who carries the
-//! actions out is the [`runtime`](crate::runtime).
+//! actions out is the runtime.
 //!
 //! Which sign of failure counts, strongest first: the process ended, it broke the protocol, its
 //! channel closed, its heartbeat stopped. A stronger sign replaces the reason of a weaker one as
