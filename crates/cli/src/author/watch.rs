@@ -18,13 +18,8 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Watches the folder of a package and everything below it.
-    pub(crate) fn over(path: &Path, events: Sender<Event>) -> Result<Self, Failure> {
-        let folder = if path.is_dir() {
-            path
-        } else {
-            path.parent().unwrap_or(path)
-        };
+    /// Watches a folder and everything below it.
+    pub(crate) fn over(folder: &Path, events: Sender<Event>) -> Result<Self, Failure> {
         let root = folder.to_owned();
         let tell = move |event: notify::Result<notify::Event>| {
             let counts = event.is_ok_and(|event| counts(&root, &event));

@@ -29,7 +29,7 @@ pub(crate) enum Event {
 pub(super) fn run(global: &Global, args: &DevArgs) -> Result<(), Failure> {
     build(args)?;
     let (events, happened) = channel();
-    let _watch = Watch::over(&args.path, events.clone())?;
+    let _watch = Watch::over(folder_of(&args.path), events.clone())?;
     listen(events);
     let mut development = Development::of(&args.path)?;
     say(&development.start()?, global.json)?;

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use keyway_effects::Effects;
 use keyway_host::approval::ApproveAll;
 use keyway_host::audit::Redactor;
 use keyway_host::catalog::{Approval, GrantSelection, Operation};
@@ -16,15 +15,14 @@ use keyway_host::package::Package;
 use keyway_host::rank::Trust;
 use keyway_host::runtime::Enforcement;
 use keyway_host::scope::Scope;
-use keyway_host::{CallError, Host, HostBuilder, Outcome, PluginStatus};
+use keyway_host::{CallError, Host, Outcome, PluginStatus};
 use keyway_plugin_api::PluginId;
 use serde::Serialize;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use super::running::Environment;
-use super::runtimes;
+use super::running::equipped;
 use crate::failure::Failure;
 use crate::lookup::package_in;
 
@@ -196,23 +194,9 @@ fn names<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
 /// Makes a host that grants everything: the author is the operator here, and what the package may
 /// not do on another machine is not decided here.
 fn host(state: &Path) -> Result<Host, Failure> {
-    let here = std::env::current_dir()
-        .map_err(|e| Failure::new("EFFECTS_FAILED", format_args!("no current folder: {e}")))?;
-    let redactor = Redactor::new();
-    let effects = Effects::builder(state)
-        .files_base(here)
-        .secrets(Environment)
-        .redactor(redactor.clone())
-        .build()
-        .map_err(|e| Failure::new(e.code(), e))?;
     let builder = Host::builder("keyway-dev", env!("CARGO_PKG_VERSION"))
         .state_dir(state)
         .approver(ApproveAll)
-        .policy(Policy::standard().with_minimum(Trust::Community, Enforcement::Declared))
-        .effects(effects)
-        .redactor(redactor);
-    let builder = runtimes::runtimes(state)?
-        .into_iter()
-        .fold(builder, HostBuilder::runtime);
-    Ok(builder.build()?)
+        .policy(Policy::standard().with_minimum(Trust::Community, Enforcement::Declared));
+    Ok(equipped(builder, state, &Redactor::new())?.build()?)
 }

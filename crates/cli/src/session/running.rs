@@ -88,7 +88,11 @@ impl Drop for Running {
 }
 
 /// Gives a host what running plugins need.
-fn equipped(builder: HostBuilder, dir: &Path, redactor: &Redactor) -> Result<HostBuilder, Failure> {
+pub(super) fn equipped(
+    builder: HostBuilder,
+    dir: &Path,
+    redactor: &Redactor,
+) -> Result<HostBuilder, Failure> {
     let here = std::env::current_dir()
         .map_err(|e| Failure::new("EFFECTS_FAILED", format_args!("no current folder: {e}")))?;
     let effects = Effects::builder(dir)
@@ -105,7 +109,7 @@ fn equipped(builder: HostBuilder, dir: &Path, redactor: &Redactor) -> Result<Hos
 
 /// Secrets out of the environment variables of their names. The gate has seen the grant of each
 /// name that is asked for here.
-pub(super) struct Environment;
+struct Environment;
 
 impl SecretStore for Environment {
     fn read(&self, name: &str) -> Result<Option<SecretValue>, SecretError> {
