@@ -77,8 +77,7 @@ impl Prepared {
 
     /// Returns the version of the state that the plugin owns, where it owns any.
     pub(super) fn state_version(&self) -> Option<u32> {
-        let state = self.what.manifest.as_ref()?.state()?;
-        state.owns.then_some(state.version)
+        layout_of(self.what.manifest.as_deref())
     }
 
     /// Returns the number of the instance.
@@ -299,22 +298,27 @@ impl Host {
 
 /// Tells whether an instance of one version can run beside one of another.
 pub(super) fn may_overlap(old: &CatalogEntry, next: &CatalogEntry) -> bool {
-    let overlaps = |entry: &CatalogEntry| {
-        let manifest = parse_declared(&entry.keyway.declared.document).ok();
-        let runtime = manifest.as_ref().and_then(|manifest| manifest.runtime());
+    let (old, next) = (declared(old), declared(next));
+    let overlaps = |manifest: &Option<Manifest>| {
+        let runtime = manifest.as_ref().and_then(Manifest::runtime);
         runtime.is_none_or(|runtime| runtime.overlap)
     };
-    overlaps(old) && overlaps(next) && same_layout(old, next)
+    overlaps(&old) && overlaps(&next) && layout_of(old.as_ref()) == layout_of(next.as_ref())
 }
 
 /// Tells whether two versions keep their state in one layout.
 pub(super) fn same_layout(old: &CatalogEntry, next: &CatalogEntry) -> bool {
-    let layout = |entry: &CatalogEntry| {
-        let manifest = parse_declared(&entry.keyway.declared.document).ok();
-        let state = manifest.as_ref().and_then(|manifest| manifest.state());
-        state.filter(|state| state.owns).map(|state| state.version)
-    };
-    layout(old) == layout(next)
+    layout_of(declared(old).as_ref()) == layout_of(declared(next).as_ref())
+}
+
+fn declared(entry: &CatalogEntry) -> Option<Manifest> {
+    parse_declared(&entry.keyway.declared.document).ok()
+}
+
+/// Returns the version of the state that a plugin owns, where it owns any.
+fn layout_of(manifest: Option<&Manifest>) -> Option<u32> {
+    let state = manifest?.state()?;
+    state.owns.then_some(state.version)
 }
 
 /// Reads back the manifest that was approved.

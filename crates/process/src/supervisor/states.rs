@@ -195,6 +195,11 @@ impl Stopped {
 }
 
 impl Spawning {
+    /// Begins once a time to wait is over.
+    fn when_due(until_ms: u64, now_ms: u64) -> Option<Self> {
+        (now_ms >= until_ms).then_some(Self { condemned: None })
+    }
+
     pub(super) fn spawned(self) -> State {
         State::Handshaking(Handshaking {
             condemned: self.condemned,
@@ -281,10 +286,7 @@ impl Backoff {
     }
 
     pub(super) fn tick(self, now_ms: u64) -> Result<Spawning, Self> {
-        match now_ms >= self.until_ms {
-            true => Ok(Spawning { condemned: None }),
-            false => Err(self),
-        }
+        Spawning::when_due(self.until_ms, now_ms).ok_or(self)
     }
 }
 
@@ -300,10 +302,7 @@ impl Open {
     }
 
     pub(super) fn tick(self, now_ms: u64) -> Result<Spawning, Self> {
-        match now_ms >= self.until_ms {
-            true => Ok(Spawning { condemned: None }),
-            false => Err(self),
-        }
+        Spawning::when_due(self.until_ms, now_ms).ok_or(self)
     }
 }
 
