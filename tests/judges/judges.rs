@@ -110,10 +110,8 @@ fn sources() -> PathBuf {
         .unwrap()
 }
 
-/// Returns cargo's target folder, which cargo marks: these tests run from somewhere below it.
-fn target_folder() -> PathBuf {
-    let tests = env::current_exe().unwrap();
-    let mut folders = tests.ancestors();
-    let target = folders.find(|folder| folder.join("CACHEDIR.TAG").exists());
-    target.unwrap().to_path_buf()
+/// Returns cargo's target folder, as cargo tells every test when it compiles it. (The mark cargo
+/// leaves there is no sign: it is missing where the folder was there before cargo was.)
+fn target_folder() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap()
 }
