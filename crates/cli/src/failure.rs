@@ -1,18 +1,17 @@
-//! A failed command, rendered once: for people on standard error, for programs on standard output.
+//! Why a command failed: for people line by line, for programs as one object.
 
 use std::fmt;
-use std::process::ExitCode;
 
 use keyway_effects::state::StateError;
 use keyway_host::audit::AuditError;
 use keyway_host::catalog::CatalogError;
 use keyway_host::package::PackageError;
+use keyway_host::text::printable;
 use keyway_host::{BuildError, CallError, HostError};
 use keyway_plugin_api::{ManifestError, NameError};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use crate::author::new::NewError;
-use crate::output;
+use crate::author::error::NewError;
 
 /// Why a command failed, with what to do next.
 #[derive(Debug)]
@@ -42,12 +41,26 @@ struct AsJson<'a> {
     hints: &'a [String],
 }
 
+impl Serialize for Failure {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let shape = AsJson {
+            success: false,
+            plugin_id: self.0.plugin.as_deref(),
+            operation: self.0.operation,
+            code: self.0.code,
+            message: self.full_message(),
+            hints: &self.0.hints,
+        };
+        shape.serialize(serializer)
+    }
+}
+
 /// Says what happened on one line, for a command that goes on.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&output::shown(&self.0.message).to_string())?;
+        f.write_str(&printable(&self.0.message))?;
         for detail in &self.0.details {
-            write!(f, "; {}", output::shown(detail))?;
+            write!(f, "; {}", printable(detail))?;
         }
         Ok(())
     }
@@ -98,42 +111,29 @@ impl Failure {
         self.during(operation)
     }
 
-    /// Prints the failure and returns the exit code, 1.
-    pub(crate) fn report(&self, as_json: bool) -> ExitCode {
-        if !as_json || output::json(&self.as_json()).is_err() {
-            self.print();
-        }
-        ExitCode::FAILURE
+    /// Returns the stable code.
+    pub(crate) fn code(&self) -> &'static str {
+        self.0.code
     }
 
-    fn as_json(&self) -> AsJson<'_> {
-        AsJson {
-            success: false,
-            plugin_id: self.0.plugin.as_deref(),
-            operation: self.0.operation,
-            code: self.0.code,
-            message: self.full_message(),
-            hints: &self.0.hints,
-        }
+    /// Returns what happened, without its details.
+    pub(crate) fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// Returns what more there is to say, line by line.
+    pub(crate) fn details(&self) -> &[String] {
+        &self.0.details
+    }
+
+    /// Returns the next steps.
+    pub(crate) fn hints(&self) -> &[String] {
+        &self.0.hints
     }
 
     fn full_message(&self) -> String {
         let lines = [std::slice::from_ref(&self.0.message), &self.0.details].concat();
         lines.join("\n")
-    }
-
-    fn print(&self) {
-        output::error(format_args!(
-            "{} [{}]",
-            output::shown(&self.0.message),
-            self.0.code
-        ));
-        for line in &self.0.details {
-            output::remark(output::shown(line));
-        }
-        for hint in &self.0.hints {
-            output::help(output::shown(hint));
-        }
     }
 
     fn hinted(mut self, hints: impl IntoIterator<Item = impl Into<String>>) -> Self {

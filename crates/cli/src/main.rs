@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     let as_json = cli.global.json;
     match command::run(cli) {
         Ok(code) => code,
-        Err(failure) => failure.report(as_json),
+        Err(failure) => output::failure(&failure, as_json),
     }
 }
 

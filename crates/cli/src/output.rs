@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::process::ExitCode;
 
 use keyway_plugin_api::LogLevel;
 use serde::Serialize;
@@ -62,9 +63,24 @@ pub(crate) fn help(text: impl fmt::Display) {
     let _ = writeln!(anstream::stderr(), "  {CYAN}help{RESET}: {text}");
 }
 
-/// Prints a failure.
-pub(crate) fn error(text: impl fmt::Display) {
-    let _ = writeln!(anstream::stderr(), "{RED}error{RESET}: {text}");
+/// Prints a failure, for programs on standard output, for people on standard error, and returns
+/// the exit code, 1.
+pub(crate) fn failure(failure: &Failure, as_json: bool) -> ExitCode {
+    if !as_json || json(failure).is_err() {
+        for_people(failure);
+    }
+    ExitCode::FAILURE
+}
+
+fn for_people(failure: &Failure) {
+    let (message, code) = (shown(failure.message()), failure.code());
+    let _ = writeln!(anstream::stderr(), "{RED}error{RESET}: {message} [{code}]");
+    for line in failure.details() {
+        remark(shown(line));
+    }
+    for hint in failure.hints() {
+        help(shown(hint));
+    }
 }
 
 /// Prints what is wrong with a command line, which brings its own layout.

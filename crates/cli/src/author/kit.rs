@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use keyway_plugin_api::{PluginId, plugin_api_version};
 
-use super::new::NewError;
+use super::error::NewError;
 use super::source::ApiSource;
 
 /// What a new plugin is written in.

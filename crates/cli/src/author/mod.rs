@@ -5,6 +5,7 @@
 //! `watch` tells `dev` when a file changes. This module reads and writes files and prints nothing.
 
 pub(crate) mod check;
+pub(crate) mod error;
 pub(crate) mod kit;
 pub(crate) mod new;
 pub(crate) mod source;

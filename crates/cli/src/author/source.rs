@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use keyway_plugin_api::plugin_api_version;
 
-use super::new::NewError;
+use super::error::NewError;
 
 /// Where the new plugin finds keyway's crates.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,11 +2,9 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::Sender;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
-use crate::command::dev::Event;
 use crate::failure::Failure;
 
 /// Folders that tools write into and that no package consists of.
@@ -18,14 +16,15 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Watches a folder and everything below it.
-    pub(crate) fn over(folder: &Path, events: Sender<Event>) -> Result<Self, Failure> {
+    /// Watches a folder and everything below it; says each time that something changed.
+    pub(crate) fn over(
+        folder: &Path,
+        changed: impl Fn() + Send + 'static,
+    ) -> Result<Self, Failure> {
         let root = folder.to_owned();
         let tell = move |event: notify::Result<notify::Event>| {
-            let counts = event.is_ok_and(|event| counts(&root, &event));
-            if counts {
-                // Nobody listens any more when the command has ended.
-                drop(events.send(Event::Changed));
+            if event.is_ok_and(|event| counts(&root, &event)) {
+                changed();
             }
         };
         let failed = |error: notify::Error| {

@@ -2,7 +2,8 @@
 
 use keyway_host::catalog::{CallAnswer, Operation};
 
-use super::{Mode, change, open};
+use super::carry_out::carry_out;
+use super::{Mode, open};
 use crate::args::{CallArgs, CallCommand, Global};
 use crate::failure::Failure;
 use crate::output;
@@ -33,7 +34,7 @@ pub(super) fn run(global: &Global, args: CallArgs) -> Result<(), Failure> {
         CallCommand::Deny { id, reason } => (id, CallAnswer::no(by, reason)),
     };
     let operation = Operation::AnswerCall { id, answer };
-    change::carry_out(&session, &operation, mode).map_err(|failure| failure.during(ANSWER))
+    carry_out(&session, &operation, mode).map_err(|failure| failure.during(ANSWER))
 }
 
 fn list(session: &Session, mode: Mode) -> Result<(), Failure> {

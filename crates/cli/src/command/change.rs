@@ -1,19 +1,18 @@
-//! Commands that change the catalog: make the operation, plan it or carry it out, say what
-//! happened and what comes next.
+//! Commands that change the catalog: from what was typed to the operation.
 
-use keyway_host::catalog::{Authority, CatalogOperationResult, Operation};
+use keyway_host::catalog::Operation;
 
-use super::{Mode, install, operation, state};
+use super::carry_out::carry_out;
+use super::{Mode, install, operation, uninstall};
 use crate::args::Change;
 use crate::failure::Failure;
-use crate::output;
 use crate::session::Session;
 
 /// Carries out a change, or only plans it.
 pub(super) fn run(session: &Session, change: Change, mode: Mode) -> Result<(), Failure> {
     let (name, subject) = named(&change);
     let done = match change {
-        Change::Uninstall(args) => state::uninstall(session, &args, mode),
+        Change::Uninstall(args) => uninstall::uninstall(session, &args, mode),
         change => {
             made(session, change, mode).and_then(|operation| carry_out(session, &operation, mode))
         }
@@ -69,53 +68,5 @@ fn made(session: &Session, change: Change, mode: Mode) -> Result<Operation, Fail
         Change::Ungrant { name, tag } => operation::ungrant(session, &name, tag),
         Change::Uninstall(args) => operation::uninstall(&args),
         Change::Update(args) => install::update(session, &args),
-    }
-}
-
-/// Plans an operation or carries it out, and says what happened.
-pub(super) fn carry_out(
-    session: &Session,
-    operation: &Operation,
-    mode: Mode,
-) -> Result<(), Failure> {
-    if mode.dry_run {
-        return show_plan(session, operation, mode);
-    }
-    let done = session.apply(operation)?;
-    session.heard().iter().for_each(output::heard);
-    if mode.json {
-        return output::json(&done);
-    }
-    output::line(output::shown(&done.result.message));
-    next_step(&done.result);
-    Ok(())
-}
-
-fn show_plan(session: &Session, operation: &Operation, mode: Mode) -> Result<(), Failure> {
-    let plan = session.plan(operation)?;
-    if mode.json {
-        return output::json(&plan);
-    }
-    for line in plan.to_string().lines() {
-        output::line(output::shown(line));
-    }
-    output::line("Nothing was changed: this is only the plan.");
-    Ok(())
-}
-
-/// Says what an operator has to do before the plugin, or its update, runs.
-fn next_step(result: &CatalogOperationResult) {
-    let Some(entry) = &result.new_state else {
-        return;
-    };
-    let name = &entry.manifest.name;
-    if entry.keyway.pending_update.is_some() {
-        output::help(format_args!(
-            "to let the update in: keyway plugin approve {name}"
-        ));
-        output::help(format_args!("to refuse it: keyway plugin deny {name}"));
-    } else if entry.keyway.authority == Authority::PendingApproval {
-        output::help(format_args!("to let it run: keyway plugin approve {name}"));
-        output::help(format_args!("to see more of it: keyway plugin info {name}"));
     }
 }

@@ -17,7 +17,7 @@ use crate::session::{Development, Round};
 const SETTLE: Duration = Duration::from_millis(200);
 
 /// What the author did.
-pub(crate) enum Event {
+enum Event {
     /// A file of the package changed.
     Changed,
     /// A line was typed.
@@ -29,7 +29,7 @@ pub(crate) enum Event {
 pub(super) fn run(global: &Global, args: &DevArgs) -> Result<(), Failure> {
     build(args)?;
     let (events, happened) = channel();
-    let _watch = Watch::over(folder_of(&args.path), events.clone())?;
+    let _watch = watch(folder_of(&args.path), events.clone())?;
     listen(events);
     let mut development = Development::of(&args.path)?;
     say(&development.start()?, global.json)?;
@@ -107,6 +107,11 @@ fn folder_of(path: &Path) -> &Path {
         return path;
     }
     path.parent().unwrap_or(path)
+}
+
+fn watch(folder: &Path, events: Sender<Event>) -> Result<Watch, Failure> {
+    // Nobody listens any more when the command has ended.
+    Watch::over(folder, move || drop(events.send(Event::Changed)))
 }
 
 /// Hands the lines of standard input on, from a thread of its own.

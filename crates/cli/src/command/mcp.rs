@@ -10,7 +10,8 @@ use keyway_host::rank::{Precedence, Trust};
 use keyway_mcp::{Endpoint, HttpOptions, McpServer, read_servers};
 use tokio::net::TcpListener;
 
-use super::{Mode, change, open, operation};
+use super::carry_out::carry_out;
+use super::{Mode, open, operation};
 use crate::args::{Global, McpAddArgs, McpArgs, McpCommand, McpServeArgs};
 use crate::failure::Failure;
 use crate::output;
@@ -129,7 +130,7 @@ fn install(
         json: as_json,
         dry_run: false,
     };
-    change::carry_out(session, &Operation::Install { candidate }, mode)
+    carry_out(session, &Operation::Install { candidate }, mode)
 }
 
 /// Replaces a package's manifest; a crash leaves the old one or the new one.

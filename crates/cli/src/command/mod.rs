@@ -3,8 +3,9 @@
 mod audit;
 mod author;
 mod call;
+mod carry_out;
 mod change;
-pub(crate) mod dev;
+mod dev;
 mod install;
 #[cfg(feature = "mcp")]
 mod mcp;
@@ -12,6 +13,7 @@ mod operation;
 mod query;
 mod state;
 mod tool;
+mod uninstall;
 
 use std::path::Path;
 use std::process::ExitCode;
