@@ -5,6 +5,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
+#[path = "../tests/fixtures/calculator.rs"]
+mod calculator;
+
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,9 +20,7 @@ use keyway_host::scope::Scope;
 use keyway_host::view::View;
 use keyway_mcp::{ClosureTool, Endpoint, HttpOptions, McpRuntime, McpServer};
 use keyway_plugin_api::{Effect, ToolDescriptor, ToolName, ToolOutput};
-use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::handler::server::tool::ToolCallContext;
-use rmcp::handler::server::wrapper::Parameters;
 use rmcp::model::{CallToolRequestParams, RequestId};
 use rmcp::service::{Peer, RequestContext, RunningService};
 use rmcp::transport::async_rw::AsyncRwTransport;
@@ -27,11 +28,13 @@ use rmcp::transport::streamable_http_server::session::local::LocalSessionManager
 use rmcp::transport::{
     StreamableHttpClientTransport, StreamableHttpServerConfig, StreamableHttpService,
 };
-use rmcp::{RoleClient, RoleServer, ServerHandler, tool, tool_handler, tool_router};
+use rmcp::{RoleClient, RoleServer};
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::runtime::{Builder, Runtime};
+
+use calculator::Calculator;
 
 /// The argument with which this program is a server over its pipes.
 const SERVE: &str = "serve-over-pipes";
@@ -58,35 +61,6 @@ fn runtime() -> Runtime {
     let mut builder = Builder::new_current_thread();
     builder.enable_all().build().unwrap()
 }
-
-#[derive(serde::Deserialize, schemars::JsonSchema)]
-struct Sum {
-    a: i64,
-    b: i64,
-}
-
-/// The tool as rmcp has it.
-#[derive(Clone)]
-struct Calculator {
-    tool_router: ToolRouter<Self>,
-}
-
-#[tool_router]
-impl Calculator {
-    fn new() -> Self {
-        Self {
-            tool_router: Self::tool_router(),
-        }
-    }
-
-    #[tool(description = "Adds two numbers.", annotations(read_only_hint = true))]
-    fn add(&self, Parameters(Sum { a, b }): Parameters<Sum>) -> String {
-        (a + b).to_string()
-    }
-}
-
-#[tool_handler(router = self.tool_router)]
-impl ServerHandler for Calculator {}
 
 type Client = RunningService<RoleClient, ()>;
 

@@ -1,43 +1,19 @@
 //! Tools of the rmcp library as tools of a host.
 
+#[path = "fixtures/calculator.rs"]
+mod calculator;
+
 use keyway_host::Host;
 use keyway_host::scope::Scope;
 use keyway_mcp::RmcpTools;
 use keyway_plugin_api::Effect;
-use rmcp::handler::server::router::tool::ToolRouter;
-use rmcp::handler::server::wrapper::Parameters;
-use rmcp::{ServerHandler, tool, tool_handler, tool_router};
 use serde_json::json;
 
-#[derive(serde::Deserialize, schemars::JsonSchema)]
-struct Sum {
-    a: i64,
-    b: i64,
-}
-
-#[derive(Clone)]
-struct Calculator {
-    tool_router: ToolRouter<Self>,
-}
-
-#[tool_router]
-impl Calculator {
-    #[tool(description = "Adds two numbers", annotations(read_only_hint = true))]
-    fn add(&self, Parameters(Sum { a, b }): Parameters<Sum>) -> String {
-        (a + b).to_string()
-    }
-}
-
-#[tool_handler(router = self.tool_router)]
-impl ServerHandler for Calculator {}
+use calculator::Calculator;
 
 #[tokio::test]
 async fn a_tool_router_becomes_tools_of_a_host() {
-    let adapted = RmcpTools::of(Calculator {
-        tool_router: Calculator::tool_router(),
-    })
-    .await
-    .unwrap();
+    let adapted = RmcpTools::of(Calculator::new()).await.unwrap();
     assert!(adapted.kept_out.is_empty());
     let mut builder = Host::builder("test-agent", "1.0.0");
     for tool in adapted.tools {
