@@ -7,6 +7,7 @@ mod error;
 mod offers;
 mod runtime;
 mod serve;
+mod span;
 mod tls;
 mod tools;
 
@@ -18,7 +19,7 @@ pub use client::JailLauncher;
 pub use client::{
     Answerable, Answers, Authorizer, CallOptions, CallReply, Changes, Child, Connection, Era,
     LaunchSpec, Launched, Launcher, McpClient, OAuthClient, PlainLauncher, Progress, Question,
-    ServerFacts, TraceContext,
+    ServerFacts, TraceContext, TraceLink,
 };
 pub use config::{
     ConfigError, McpServer, Pinning, ServerFile, StdioServer, read_package, read_servers,

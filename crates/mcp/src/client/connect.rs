@@ -25,9 +25,11 @@ use super::request::deep;
 use super::session::{Process, Session};
 use super::shelf::Shelf;
 use super::tapped::Tapped;
+use super::trace::{TraceContext, TraceLink};
 use super::{McpClient, ServerFacts};
 use crate::McpError;
 use crate::config::{ConfigError, HttpServer, McpServer, Place, StdioServer, fill};
+use crate::span::{RequestSpan, Subject, Wire};
 
 /// How long a server has to answer when it is opened.
 const OPEN: Duration = Duration::from_secs(30);
@@ -42,6 +44,16 @@ pub enum Era {
     Legacy,
     /// From 2026-07-28 on: every request stands for itself.
     Modern,
+}
+
+impl Era {
+    /// Returns the method that opens a session.
+    fn opening(self) -> &'static str {
+        match self {
+            Self::Legacy => "initialize",
+            Self::Modern => "server/discover",
+        }
+    }
 }
 
 /// Fills a placeholder: `env:NAME`, `secret:NAME` or `PLUGIN_ROOT`.
@@ -61,6 +73,7 @@ pub struct Connection {
     era: Option<Era>,
     files: (Vec<PathBuf>, Vec<PathBuf>),
     name: (String, String),
+    link: Option<Arc<dyn TraceLink>>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -95,6 +108,7 @@ impl Connection {
             era: None,
             files: (Vec::new(), Vec::new()),
             name: ("keyway".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+            link: None,
         }
     }
 
@@ -157,6 +171,12 @@ impl Connection {
         self
     }
 
+    /// Joins the spans of requests to a tracer's.
+    pub fn trace_link(mut self, link: Arc<dyn TraceLink>) -> Self {
+        self.link = Some(link);
+        self
+    }
+
     pub(super) fn id(&self) -> &PluginId {
         self.server.id()
     }
@@ -173,9 +193,35 @@ impl Connection {
 
     /// Connects; `challenge` is what the server wants before it answers.
     pub(super) async fn connect(&self, challenge: Option<&str>) -> Result<Connected, McpError> {
-        match &self.server.place {
-            Place::Http(server) => self.connect_http(server, challenge).await,
-            Place::Stdio(server) => self.connect_stdio(server).await,
+        let wanted = self.era.unwrap_or(Era::Modern).opening();
+        let span = RequestSpan::sent(Subject::method(wanted), &self.wire(), None);
+        let connecting = async {
+            match &self.server.place {
+                Place::Http(server) => self.connect_http(server, challenge).await,
+                Place::Stdio(server) => self.connect_stdio(server).await,
+            }
+        };
+        // Beside the span and not inside it: rmcp opens a span for the whole session, which would
+        // keep this one open.
+        let connected = match span.outgoing(self.link.as_deref()) {
+            Some(trace) => trace.scope(connecting).await,
+            None => connecting.await,
+        };
+        match &connected {
+            Ok(Connected { facts, .. }) => span.opened(facts.era.opening(), &facts.protocol),
+            Err(error) => span.failed(error.code()),
+        }
+        connected
+    }
+
+    fn wire(&self) -> Wire {
+        Wire {
+            server: self.server.id().clone(),
+            address: match &self.server.place {
+                Place::Http(server) => host_and_port(server.url()),
+                Place::Stdio(_) => None,
+            },
+            link: self.link.clone(),
         }
     }
 
@@ -297,7 +343,8 @@ impl Connection {
         changes: watch::Receiver<Changes>,
     ) -> Connected {
         let facts = facts_of(service.peer());
-        let session = Session::watch_over(service, shelf, process);
+        let wire = (self.wire(), facts.protocol.as_str());
+        let session = Session::watch_over(service, shelf, process, wire);
         if facts.era == Era::Modern {
             tokio::spawn(listen(session.peer.clone(), Arc::clone(&session.handler)));
         }
@@ -329,6 +376,7 @@ impl Connection {
             progress: ProgressTable::default(),
             client_name: self.name.0.clone(),
             client_version: self.name.1.clone(),
+            trace: TraceContext::current(),
         };
         (Arc::new(handler), seen)
     }
@@ -422,10 +470,19 @@ impl Connection {
     fn too_slow(&self) -> McpError {
         McpError::TimedOut {
             server: self.id().to_string(),
-            method: "server/discover".to_owned(),
+            method: Era::Modern.opening().to_owned(),
             limit_ms: u64::try_from(OPEN.as_millis()).unwrap_or(u64::MAX),
         }
     }
+}
+
+fn host_and_port(url: &str) -> Option<(String, u16)> {
+    let url: http::Uri = url.parse().ok()?;
+    let default = match url.scheme_str() {
+        Some("http") => 80,
+        _ => 443,
+    };
+    Some((url.host()?.to_owned(), url.port_u16().unwrap_or(default)))
 }
 
 fn facts_of(peer: &Peer<RoleClient>) -> ServerFacts {

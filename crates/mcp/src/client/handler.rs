@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::Progress;
 use super::answers::{Answers, Question};
+use super::trace::TraceContext;
 
 /// Reports of progress that wait to be looked at; more are dropped, oldest stay.
 const PROGRESS_WAITING: usize = 64;
@@ -33,6 +34,8 @@ pub(crate) struct Handler {
     pub(crate) progress: ProgressTable,
     pub(crate) client_name: String,
     pub(crate) client_version: String,
+    /// The trace in which the session is opened.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 /// How often each list of a server has changed.
@@ -115,8 +118,16 @@ impl Handler {
         self.answers.answer(&self.server, question).await
     }
 
-    async fn typed<T: DeserializeOwned>(&self, question: Question) -> Result<T, ErrorData> {
-        let answer = self.ask(question).await;
+    async fn typed<T: DeserializeOwned>(
+        &self,
+        question: Question,
+        context: &RequestContext<RoleClient>,
+    ) -> Result<T, ErrorData> {
+        let asking = self.ask(question);
+        let answer = match TraceContext::of_meta(&context.meta) {
+            Some(trace) => trace.scope(asking).await,
+            None => asking.await,
+        };
         let answer = answer.map_err(|why| ErrorData::invalid_request(why, None))?;
         serde_json::from_value(answer)
             .map_err(|e| ErrorData::internal_error(format!("the answer is unfit: {e}"), None))
@@ -142,32 +153,34 @@ impl ClientHandler for Handler {
         let capabilities: ClientCapabilities =
             serde_json::from_value(Value::Object(offered)).unwrap_or_default();
         let name = Implementation::new(self.client_name.clone(), self.client_version.clone());
-        InitializeRequestParams::new(capabilities, name)
+        let mut info = InitializeRequestParams::new(capabilities, name);
+        info.meta = self.trace.as_ref().map(TraceContext::to_meta);
+        info
     }
 
     async fn create_message(
         &self,
         params: CreateMessageRequestParams,
-        _: RequestContext<RoleClient>,
+        context: RequestContext<RoleClient>,
     ) -> Result<CreateMessageResult, ErrorData> {
         let params = serde_json::to_value(params).unwrap_or_default();
-        self.typed(Question::Sample(params)).await
+        self.typed(Question::Sample(params), &context).await
     }
 
     async fn list_roots(
         &self,
-        _: RequestContext<RoleClient>,
+        context: RequestContext<RoleClient>,
     ) -> Result<ListRootsResult, ErrorData> {
-        self.typed(Question::ListRoots).await
+        self.typed(Question::ListRoots, &context).await
     }
 
     async fn create_elicitation(
         &self,
         params: ElicitRequestParams,
-        _: RequestContext<RoleClient>,
+        context: RequestContext<RoleClient>,
     ) -> Result<ElicitResult, ErrorData> {
         let params = serde_json::to_value(params).unwrap_or_default();
-        self.typed(Question::Elicit(params)).await
+        self.typed(Question::Elicit(params), &context).await
     }
 
     async fn on_progress(

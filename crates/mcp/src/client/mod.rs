@@ -36,7 +36,7 @@ pub use handler::Changes;
 #[cfg(unix)]
 pub use jail::JailLauncher;
 pub use launcher::{Child, LaunchSpec, Launched, Launcher, PlainLauncher};
-pub use trace::TraceContext;
+pub use trace::{TraceContext, TraceLink};
 
 use crate::McpError;
 pub(crate) use salvage::UNREADABLE;

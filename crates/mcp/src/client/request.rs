@@ -3,16 +3,15 @@
 use rmcp::RoleClient;
 use rmcp::model::{
     CallToolRequest, CallToolRequestParams, CancelledNotificationParam, ClientRequest,
-    InputRequiredResult, InputResponses, RequestId, RequestMetaObject, ServerResult,
+    InputRequiredResult, InputResponses, RequestId, ServerResult,
 };
 use rmcp::service::{Peer, PeerRequestOptions, ServiceError};
 use serde_json::{Map, Value};
-use tracing::Instrument as _;
 
 use super::session::Session;
-use super::trace::{TraceContext, client_span};
 use super::{CallOptions, CallReply, McpClient};
 use crate::McpError;
+use crate::span::{RequestSpan, Subject, Told};
 
 /// Times that one request may be answered with questions.
 const ROUNDS: usize = 10;
@@ -34,30 +33,13 @@ impl McpClient {
         arguments: Value,
         options: CallOptions,
     ) -> Result<CallReply, McpError> {
-        let span = client_span(self.id(), "tools/call", Some(tool));
-        let outcome = self
-            .call_in_rounds(tool, arguments, &options)
-            .instrument(span.clone())
-            .await;
-        if let Err(error) = &outcome {
-            span.record("error.type", error.code());
-        }
-        outcome
-    }
-
-    async fn call_in_rounds(
-        &self,
-        tool: &str,
-        arguments: Value,
-        options: &CallOptions,
-    ) -> Result<CallReply, McpError> {
         let arguments = match arguments {
             Value::Object(fields) => Some(fields),
             Value::Null => None,
             _ => return Err(self.protocol_error("arguments are an object")),
         };
         let result = self
-            .in_rounds("tools/call", options, |answers| {
+            .in_rounds("tools/call", &options, |answers| {
                 tool_call(tool, arguments.clone(), answers)
             })
             .await?;
@@ -188,28 +170,55 @@ fn tool_call(tool: &str, arguments: Option<Map<String, Value>>, given: Given) ->
     ClientRequest::CallToolRequest(CallToolRequest::new(params))
 }
 
-/// Sends a request and waits for its result.
+/// Sends a request and waits for its result, inside a span of its own.
 pub(super) async fn send(
     session: &Session,
     request: ClientRequest,
     options: &CallOptions,
 ) -> Result<(RequestId, ServerResult), ServiceError> {
+    let subject = Subject::of(&request);
+    let span = RequestSpan::sent(subject, &session.wire, Some(&session.protocol));
+    let sent = span
+        .around(exchange(session, request, options, &span))
+        .await;
+    match &sent {
+        Ok((_, ServerResult::CallToolResult(call))) => span.answered(Told::of_call(call)),
+        Ok(_) => span.answered(Told::Nothing),
+        Err(ServiceError::McpError(refusal)) => span.refused(refusal.code.0, true),
+        Err(error) => span.failed(kind_of(error)),
+    }
+    sent
+}
+
+/// Returns the code that [`McpClient::explain`] gives a failure.
+fn kind_of(error: &ServiceError) -> &'static str {
+    match error {
+        ServiceError::Timeout { .. } => "MCP_TIMED_OUT",
+        ServiceError::TransportClosed => "MCP_GONE",
+        error if error.is_authorization_required() => "MCP_AUTHORIZATION",
+        ServiceError::TransportSend(_) => "MCP_UNREACHABLE",
+        _ => "MCP_PROTOCOL",
+    }
+}
+
+async fn exchange(
+    session: &Session,
+    request: ClientRequest,
+    options: &CallOptions,
+    span: &RequestSpan,
+) -> Result<(RequestId, ServerResult), ServiceError> {
     let mut limits = PeerRequestOptions::with_timeout(options.silence)
         .reset_timeout_on_progress()
         .with_max_total_timeout(options.limit);
-    if let Some(trace) = TraceContext::current() {
-        let mut meta = RequestMetaObject::new();
-        meta.set_traceparent(trace.parent());
-        if let Some(state) = trace.state() {
-            meta.set_tracestate(state);
-        }
-        limits = limits.with_meta(meta);
+    if let Some(trace) = span.outgoing(session.wire.link.as_deref()) {
+        limits = limits.with_meta(trace.to_meta());
     }
     let handle = session
         .peer
         .send_cancellable_request(request, limits)
         .await?;
     let id = handle.id.clone();
+    span.has_number(&id);
     let _listening = options.progress.clone().map(|progress| {
         let (listening, mut reports) = session.handler.progress.listen(&handle.progress_token);
         tokio::spawn(async move {

@@ -11,6 +11,7 @@ use tokio::sync::{Notify, watch};
 use super::handler::Handler;
 use super::launcher::{Child, LastWords};
 use super::shelf::Shelf;
+use crate::span::Wire;
 
 /// How long a server has to go by itself once its input is closed.
 const GRACE: Duration = Duration::from_secs(2);
@@ -22,6 +23,9 @@ pub(crate) struct Session {
     pub(crate) handler: Arc<Handler>,
     pub(crate) shelf: Arc<Shelf>,
     pub(crate) enforcement: Enforcement,
+    pub(crate) wire: Arc<Wire>,
+    /// The version of the protocol that is spoken.
+    pub(crate) protocol: Arc<str>,
     ended: watch::Receiver<Option<String>>,
     _end: Arc<EndOnDrop>,
     stop: Arc<Notify>,
@@ -47,6 +51,7 @@ impl Session {
         service: RunningService<RoleClient, Arc<Handler>>,
         shelf: Arc<Shelf>,
         process: Option<Process>,
+        (wire, protocol): (Wire, &str),
     ) -> Self {
         let stop = Arc::new(Notify::new());
         let (say, ended) = watch::channel(None);
@@ -57,6 +62,8 @@ impl Session {
             enforcement: process
                 .as_ref()
                 .map_or(Enforcement::Declared, |p| p.enforcement),
+            wire: Arc::new(wire),
+            protocol: Arc::from(protocol),
             ended,
             _end: Arc::new(EndOnDrop(Arc::clone(&stop))),
             stop: Arc::clone(&stop),

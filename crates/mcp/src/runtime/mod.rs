@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use keyway_host::runtime::{Launch, PluginRuntime, StartError, Started};
 use keyway_plugin_api::{Capability, Manifest, PluginId, RuntimeKind};
 
-use crate::client::{Answers, Connection, Launcher, OAuthClient, PlainLauncher, Values};
+use crate::client::{Answers, Connection, Launcher, OAuthClient, PlainLauncher, TraceLink, Values};
 use crate::config::McpServer;
 use crate::offers::Offers;
 use crate::tools::Link;
@@ -48,6 +48,7 @@ pub struct McpRuntime {
     oauth: BTreeMap<PluginId, OAuthClient>,
     search: Option<Vec<PathBuf>>,
     environment: Values,
+    link: Option<Arc<dyn TraceLink>>,
     look_again: Duration,
     live: Arc<RwLock<BTreeMap<PluginId, Link>>>,
 }
@@ -68,6 +69,7 @@ impl McpRuntime {
             oauth: BTreeMap::new(),
             search: None,
             environment: Arc::new(|_| None),
+            link: None,
             look_again: LOOK_AGAIN,
             live: Arc::default(),
         }
@@ -82,6 +84,12 @@ impl McpRuntime {
     /// Says who answers the questions of servers.
     pub fn answers(mut self, answers: impl Answers) -> Self {
         self.answers = Some(Arc::new(answers));
+        self
+    }
+
+    /// Joins the spans of requests to servers to a tracer's.
+    pub fn trace_link(mut self, link: impl TraceLink) -> Self {
+        self.link = Some(Arc::new(link));
         self
     }
 
@@ -137,6 +145,9 @@ impl McpRuntime {
         connection = connection.files(read, write);
         if let Some(answers) = &self.answers {
             connection = connection.answers(Arc::clone(answers));
+        }
+        if let Some(link) = &self.link {
+            connection = connection.trace_link(Arc::clone(link));
         }
         if let Some(oauth) = self.oauth.get(server.id()) {
             connection = connection.oauth(oauth.clone());

@@ -14,15 +14,14 @@ use rmcp::model::{
 use rmcp::service::RequestContext;
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
-use tracing::Instrument as _;
 
 use super::Endpoint;
 use super::convert::{failure_of, result_of, waiting};
-use super::handler::{Handler, names, refused, served};
+use super::handler::{Handler, refused, served};
 use super::offer::Refusal;
+use super::seen::Seen;
 use super::served::ServedCall;
 use super::state::Given;
-use crate::client::TraceContext;
 
 /// Reports of progress that may wait for a slow client.
 const PROGRESS_WAITING: usize = 64;
@@ -36,12 +35,12 @@ struct Round {
 impl Round {
     fn begin(
         handler: &Handler,
-        endpoint: &Endpoint,
         context: &RequestContext<RoleServer>,
         request: &Value,
         came: (Option<InputResponses>, Option<String>),
     ) -> Result<Self, ErrorData> {
-        let caller = endpoint.view.caller().shown();
+        let endpoint = &handler.endpoint;
+        let caller = handler.seen_by(context).view.caller().shown();
         let bound = Digest::of_json(&json!({"caller": &**caller, "request": request}));
         let mut given = match came.1 {
             Some(state) => endpoint
@@ -81,30 +80,18 @@ pub(super) async fn call(
     request: CallToolRequestParams,
     context: RequestContext<RoleServer>,
 ) -> Result<CallToolResponse, ErrorData> {
-    let endpoint = handler.endpoint_of(&context);
-    let names = names(&endpoint.view);
-    let listing = endpoint.view.list();
-    let id = names.canonical(&request.name);
-    let tool = id.and_then(|id| listing.tools.iter().find(|tool| tool.id == id));
+    let seen = handler.seen_by(&context);
+    let named = seen.named();
     let unknown =
         || ErrorData::invalid_params(format!("there is no tool `{}`", shown(&request.name)), None);
-    let tool = tool.ok_or_else(unknown)?;
+    let tool = named.tool(&request.name).ok_or_else(unknown)?;
     let arguments = Value::Object(request.arguments.clone().unwrap_or_default());
     let asked = json!({"method": "tools/call", "tool": tool.id, "arguments": arguments});
     let came = (request.input_responses, request.request_state);
-    let round = Round::begin(handler, &endpoint, &context, &asked, came)?;
-    let span = span(tool);
-    let trace = trace_of(&context);
-    let running = run(&endpoint, tool, arguments, &context);
-    let running = round.call.clone().scope(running).instrument(span.clone());
-    let outcome = match trace {
-        Some(trace) => trace.scope(running).await,
-        None => running.await,
-    };
-    if let Err(error) = &outcome {
-        span.record("error.type", error.code());
-    }
-    answer(&endpoint, tool, &round, outcome)
+    let round = Round::begin(handler, &context, &asked, came)?;
+    let running = run(seen, tool, arguments, &context);
+    let outcome = round.call.clone().scope(running).await;
+    answer(&handler.endpoint, tool, &round, outcome)
 }
 
 fn answer(
@@ -133,7 +120,7 @@ fn answer(
 
 /// Calls through the view; passes progress on while the call runs, and none after it.
 async fn run(
-    endpoint: &Endpoint,
+    seen: &Seen,
     tool: &ListedTool,
     arguments: Value,
     context: &RequestContext<RoleServer>,
@@ -153,7 +140,7 @@ async fn run(
         params.message = progress.message;
         let _gone = context.peer.notify_progress(params).await;
     };
-    let mut call = pin!(endpoint.view.call_with(options, &tool.id, arguments));
+    let mut call = pin!(seen.view.call_with(options, &tool.id, arguments));
     let outcome = loop {
         tokio::select! {
             biased;
@@ -175,24 +162,6 @@ fn rough(count: u64) -> f64 {
     count as f64
 }
 
-fn span(tool: &ListedTool) -> tracing::Span {
-    tracing::info_span!(
-        target: "keyway_mcp::server",
-        "mcp.server",
-        otel.kind = "server",
-        mcp.method.name = "tools/call",
-        gen_ai.operation.name = "execute_tool",
-        gen_ai.tool.name = %tool.id,
-        gen_ai.tool.type = "function",
-        error.type = tracing::field::Empty,
-    )
-}
-
-fn trace_of(context: &RequestContext<RoleServer>) -> Option<TraceContext> {
-    let parent = context.meta.get_traceparent()?;
-    TraceContext::parse(parent, context.meta.get_tracestate())
-}
-
 fn shown(name: &str) -> String {
     keyway_host::text::excerpt(name).into_owned()
 }
@@ -202,22 +171,22 @@ pub(super) async fn read(
     request: ReadResourceRequestParams,
     context: RequestContext<RoleServer>,
 ) -> Result<ReadResourceResponse, ErrorData> {
-    let endpoint = handler.endpoint_of(&context);
+    let endpoint = &handler.endpoint;
     let uri = request.uri;
     let Some(resources) = &endpoint.resources else {
         return Err(refused(&Refusal::Unknown, &uri));
     };
     let asked = json!({"method": "resources/read", "uri": uri});
     let came = (request.input_responses, request.request_state);
-    let round = Round::begin(handler, &endpoint, &context, &asked, came)?;
-    let reading = resources.read(&endpoint.view, &uri);
+    let round = Round::begin(handler, &context, &asked, came)?;
+    let reading = resources.read(&handler.seen_by(&context).view, &uri);
     match round.call.clone().scope(reading).await {
         Ok(contents) => {
             let result = json!({"contents": contents, "resultType": "complete", "ttlMs": 0, "cacheScope": "private"});
             let result: rmcp::model::ReadResourceResult = served(result)?;
             Ok(result.into())
         }
-        Err(refusal) => match round.questions(&endpoint)? {
+        Err(refusal) => match round.questions(endpoint)? {
             Some(questions) => Ok(questions.into()),
             None => Err(refused(&refusal, &uri)),
         },
@@ -229,7 +198,7 @@ pub(super) async fn prompt(
     request: GetPromptRequestParams,
     context: RequestContext<RoleServer>,
 ) -> Result<GetPromptResponse, ErrorData> {
-    let endpoint = handler.endpoint_of(&context);
+    let endpoint = &handler.endpoint;
     let name = request.name;
     let unknown =
         || ErrorData::invalid_params(format!("there is no prompt `{}`", shown(&name)), None);
@@ -237,15 +206,15 @@ pub(super) async fn prompt(
     let arguments: Map<String, Value> = request.arguments.unwrap_or_default();
     let asked = json!({"method": "prompts/get", "name": name, "arguments": arguments});
     let came = (request.input_responses, request.request_state);
-    let round = Round::begin(handler, &endpoint, &context, &asked, came)?;
-    let getting = prompts.get(&endpoint.view, &name, &arguments);
+    let round = Round::begin(handler, &context, &asked, came)?;
+    let getting = prompts.get(&handler.seen_by(&context).view, &name, &arguments);
     match round.call.clone().scope(getting).await {
         Ok(mut prompt) => {
             prompt["resultType"] = json!("complete");
             let result: rmcp::model::GetPromptResult = served(prompt)?;
             Ok(result.into())
         }
-        Err(refusal) => match (round.questions(&endpoint)?, refusal) {
+        Err(refusal) => match (round.questions(endpoint)?, refusal) {
             (Some(questions), _) => Ok(questions.into()),
             (None, Refusal::Unknown) => Err(unknown()),
             (None, refusal) => Err(refused(&refusal, &name)),

@@ -9,8 +9,6 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use keyway_host::model::WireNames;
-use keyway_host::view::View;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult,
     CompletionInfo, DiscoverResult, ErrorData, GetPromptRequestParams, GetPromptResponse,
@@ -30,6 +28,7 @@ use super::Endpoint;
 use super::announce::News;
 use super::convert::tool_of;
 use super::offer::Refusal;
+use super::seen::Seen;
 use super::served::LogLine;
 
 /// The versions that are spoken.
@@ -74,12 +73,9 @@ impl Handler {
         }
     }
 
-    /// Returns the endpoint as the caller of a request sees it.
-    pub(super) fn endpoint_of(&self, context: &RequestContext<RoleServer>) -> Arc<Endpoint> {
-        match super::http::view_of(context) {
-            Some(view) => Arc::new(self.endpoint.seen_by(view)),
-            None => Arc::clone(&self.endpoint),
-        }
+    /// Returns what the caller of a request sees.
+    pub(super) fn seen_by<'a>(&'a self, context: &'a RequestContext<RoleServer>) -> &'a Seen {
+        super::http::bearer_of(context).unwrap_or(&self.endpoint.seen)
     }
 
     /// Returns the least level of log lines that the client wants.
@@ -149,12 +145,6 @@ impl Handler {
     }
 }
 
-/// Names the tools of a view; the way back is the table.
-pub(super) fn names(view: &View) -> WireNames {
-    let listing = view.list();
-    WireNames::of(listing.tools.iter().map(|tool| tool.id.as_str()))
-}
-
 fn typed<T: DeserializeOwned>(value: Value) -> Result<T, ErrorData> {
     serde_json::from_value(value).map_err(|e| {
         ErrorData::internal_error(format!("what is served has not MCP's shape: {e}"), None)
@@ -204,13 +194,9 @@ impl ServerHandler for Handler {
         _: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let view = Arc::clone(&self.endpoint_of(&context).view);
-        let (names, is_modern) = (names(&view), is_modern(&context));
-        let listing = view.list();
-        let described = listing.tools.iter().filter_map(|tool| {
-            let wire = names.wire(&tool.id)?;
-            tool_of(tool, wire, is_modern)
-        });
+        let (named, is_modern) = (self.seen_by(&context).named(), is_modern(&context));
+        let tools = named.tools();
+        let described = tools.filter_map(|(wire, tool)| tool_of(tool, wire, is_modern));
         let list = ListToolsResult::with_all_items(described.collect());
         Ok(list
             .with_ttl_ms(LIST_TTL_MS)
@@ -230,9 +216,9 @@ impl ServerHandler for Handler {
         _: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        let endpoint = self.endpoint_of(&context);
-        let list = match &endpoint.resources {
-            Some(resources) => resources.list(&endpoint.view).await,
+        let view = &self.seen_by(&context).view;
+        let list = match &self.endpoint.resources {
+            Some(resources) => resources.list(view).await,
             None => Vec::new(),
         };
         let list = ListResourcesResult::with_all_items(entries(list));
@@ -246,9 +232,9 @@ impl ServerHandler for Handler {
         _: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        let endpoint = self.endpoint_of(&context);
-        let list = match &endpoint.resources {
-            Some(resources) => resources.templates(&endpoint.view).await,
+        let view = &self.seen_by(&context).view;
+        let list = match &self.endpoint.resources {
+            Some(resources) => resources.templates(view).await,
             None => Vec::new(),
         };
         let list = ListResourceTemplatesResult::with_all_items(entries(list));
@@ -270,9 +256,9 @@ impl ServerHandler for Handler {
         _: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        let endpoint = self.endpoint_of(&context);
-        let list = match &endpoint.prompts {
-            Some(prompts) => prompts.list(&endpoint.view).await,
+        let view = &self.seen_by(&context).view;
+        let list = match &self.endpoint.prompts {
+            Some(prompts) => prompts.list(view).await,
             None => Vec::new(),
         };
         let list = ListPromptsResult::with_all_items(entries(list));
@@ -294,8 +280,7 @@ impl ServerHandler for Handler {
         request: CompleteRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
-        let endpoint = self.endpoint_of(&context);
-        let Some(completions) = &endpoint.completions else {
+        let Some(completions) = &self.endpoint.completions else {
             return Err(ErrorData::method_not_found::<
                 rmcp::model::CompleteRequestMethod,
             >());
@@ -303,7 +288,12 @@ impl ServerHandler for Handler {
         let reference = serde_json::to_value(&request.r#ref).unwrap_or_default();
         let argument = &request.argument;
         let mut values = completions
-            .complete(&endpoint.view, &reference, &argument.name, &argument.value)
+            .complete(
+                &self.seen_by(&context).view,
+                &reference,
+                &argument.name,
+                &argument.value,
+            )
             .await;
         values.truncate(CompletionInfo::MAX_VALUES);
         typed(json!({"completion": {"values": values, "hasMore": false}, "resultType": "complete"}))

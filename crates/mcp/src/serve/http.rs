@@ -11,7 +11,6 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use keyway_host::digest::Digest;
 use keyway_host::scope::Scope;
-use keyway_host::view::View;
 use rmcp::RoleServer;
 use rmcp::service::RequestContext;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
@@ -20,6 +19,8 @@ use tokio::net::TcpListener;
 
 use super::Endpoint;
 use super::handler::Handler;
+use super::seen::Seen;
+use super::traced::Traced;
 
 /// Largest request, in bytes.
 const BODY_MAX: usize = 4 * 1024 * 1024;
@@ -82,9 +83,9 @@ pub struct HttpEndpoint {
 
 /// The view of the bearer of a token, in a request that was let in.
 #[derive(Clone)]
-struct Bearer(Arc<View>);
+struct Bearer(Arc<Seen>);
 
-type Views = Arc<BTreeMap<String, Arc<View>>>;
+type Bearers = Arc<BTreeMap<String, Arc<Seen>>>;
 
 impl HttpEndpoint {
     pub(super) fn new(endpoint: Endpoint, options: HttpOptions) -> Self {
@@ -115,18 +116,11 @@ impl HttpEndpoint {
     }
 
     fn router(self, port: u16, ending: tokio_util::sync::CancellationToken) -> Router {
-        let views: BTreeMap<_, _> = self
-            .options
-            .tokens
-            .iter()
-            .map(|(token, scope)| {
-                (
-                    token.to_string(),
-                    Arc::new(self.endpoint.host.view(scope.clone())),
-                )
-            })
-            .collect();
-        let views: Views = Arc::new(views);
+        let bearer = |(token, scope): &(Digest, Scope)| {
+            let view = self.endpoint.host.view(scope.clone());
+            (token.to_string(), Arc::new(Seen::by(view)))
+        };
+        let bearers: Bearers = Arc::new(self.options.tokens.iter().map(bearer).collect());
         let mut hosts = vec![
             "localhost".to_owned(),
             "127.0.0.1".to_owned(),
@@ -144,40 +138,37 @@ impl HttpEndpoint {
         config.allowed_origins.extend(own);
         let endpoint = Arc::new(self.endpoint);
         let service = StreamableHttpService::new(
-            move || Ok(Handler::new(Arc::clone(&endpoint))),
+            move || Ok(Traced(Handler::new(Arc::clone(&endpoint)))),
             Arc::new(LocalSessionManager::default()),
             config,
         );
         Router::new()
             .route_service("/mcp", service)
-            .layer(axum::middleware::from_fn_with_state(views, let_in))
+            .layer(axum::middleware::from_fn_with_state(bearers, let_in))
     }
 }
 
 /// Lets the bearers of tokens in, where there are any.
-async fn let_in(State(views): State<Views>, mut request: Request, next: Next) -> Response {
-    if views.is_empty() {
+async fn let_in(State(bearers): State<Bearers>, mut request: Request, next: Next) -> Response {
+    if bearers.is_empty() {
         return next.run(request).await;
     }
     let given = request.headers().get(header::AUTHORIZATION);
     let token = given.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
     // The map holds digests, so looking one up tells nothing about the tokens.
-    let view = token.and_then(|token| views.get(&Digest::of(token.trim().as_bytes()).to_string()));
-    let Some(view) = view.cloned() else {
+    let digest = token.map(|token| Digest::of(token.trim().as_bytes()).to_string());
+    let Some(seen) = digest.and_then(|digest| bearers.get(&digest).cloned()) else {
         let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
         return (StatusCode::UNAUTHORIZED, challenge).into_response();
     };
-    request.extensions_mut().insert(Bearer(view));
+    request.extensions_mut().insert(Bearer(seen));
     next.run(request).await
 }
 
-/// Returns the view of whoever sent a request, where a token said who that is.
-pub(super) fn view_of(context: &RequestContext<RoleServer>) -> Option<Arc<View>> {
+/// Returns what the sender of a request sees, where a token said who that is.
+pub(super) fn bearer_of(context: &RequestContext<RoleServer>) -> Option<&Arc<Seen>> {
     let parts = context.extensions.get::<http::request::Parts>()?;
-    parts
-        .extensions
-        .get::<Bearer>()
-        .map(|bearer| Arc::clone(&bearer.0))
+    parts.extensions.get::<Bearer>().map(|bearer| &bearer.0)
 }
 
 impl fmt::Debug for HttpEndpoint {

@@ -9,15 +9,16 @@ mod convert;
 mod handler;
 mod http;
 mod offer;
+mod seen;
 mod served;
 mod state;
+mod traced;
 
 use std::fmt;
 use std::sync::Arc;
 
 use keyway_host::Host;
 use keyway_host::scope::Scope;
-use keyway_host::view::View;
 use rmcp::transport::async_rw::AsyncRwTransport;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -27,8 +28,11 @@ pub use offer::{Completions, Refusal, ServedPrompts, ServedResources};
 pub use served::{AskError, AskingApprover, LogLine, ServedCall};
 
 use crate::McpError;
+use crate::client::TraceLink;
 use handler::Handler;
+use seen::Seen;
 use state::StateKeeper;
+use traced::Traced;
 
 /// A host view served as an MCP server.
 ///
@@ -47,7 +51,7 @@ use state::StateKeeper;
 #[must_use = "serve it"]
 pub struct Endpoint {
     pub(crate) host: Arc<Host>,
-    pub(crate) view: Arc<View>,
+    pub(crate) seen: Arc<Seen>,
     pub(crate) name: String,
     pub(crate) version: String,
     pub(crate) instructions: Option<String>,
@@ -56,23 +60,25 @@ pub struct Endpoint {
     pub(crate) completions: Option<Arc<dyn Completions>>,
     pub(crate) announcer: Announcer,
     pub(crate) states: Arc<StateKeeper>,
+    pub(crate) link: Option<Arc<dyn TraceLink>>,
 }
 
 impl Endpoint {
     /// Makes an endpoint that serves what an agent at this scope may call.
     pub fn new(host: Arc<Host>, scope: Scope) -> Self {
-        let view = Arc::new(host.view(scope));
+        let seen = Arc::new(Seen::by(host.view(scope)));
         Self {
             name: host.name().to_owned(),
             version: host.version().to_owned(),
             host,
-            view,
+            seen,
             instructions: None,
             resources: None,
             prompts: None,
             completions: None,
             announcer: Announcer::new(),
             states: Arc::new(StateKeeper::new()),
+            link: None,
         }
     }
 
@@ -107,6 +113,12 @@ impl Endpoint {
         self
     }
 
+    /// Joins the spans of requests to a tracer's.
+    pub fn trace_link(mut self, link: impl TraceLink) -> Self {
+        self.link = Some(Arc::new(link));
+        self
+    }
+
     /// Returns the handle with which clients are told of changed prompts and resources. Changed tools
     /// are told by themselves.
     #[must_use]
@@ -137,7 +149,7 @@ impl Endpoint {
             server: "the client".to_owned(),
             what,
         };
-        let handler = Handler::new(Arc::new(self));
+        let handler = Traced(Handler::new(Arc::new(self)));
         let service = match rmcp::serve_server(handler, transport).await {
             Ok(service) => service,
             // A client that goes before it began is no error.
@@ -152,21 +164,13 @@ impl Endpoint {
     pub fn http(self, options: HttpOptions) -> HttpEndpoint {
         HttpEndpoint::new(self, options)
     }
-
-    /// Returns the same endpoint for another caller.
-    pub(crate) fn seen_by(&self, view: Arc<View>) -> Self {
-        Self {
-            view,
-            ..self.clone()
-        }
-    }
 }
 
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Endpoint")
             .field("name", &self.name)
-            .field("caller", self.view.caller())
+            .field("caller", self.seen.view.caller())
             .finish_non_exhaustive()
     }
 }

@@ -14,11 +14,11 @@ use keyway_host::approval::{ApprovalRequest, ApprovalSubject, Approver, Decision
 use keyway_plugin_api::{ToolError, ToolErrorKind};
 use rmcp::RoleServer;
 use rmcp::model::{ClientResult, InputRequest, LoggingLevel, ServerRequest};
-use rmcp::service::RequestContext;
+use rmcp::service::{PeerRequestOptions, RequestContext};
 use serde_json::{Value, json};
 
 use super::state::Given;
-use crate::client::{Answerable, Question};
+use crate::client::{Answerable, Question, TraceContext};
 
 tokio::task_local! {
     static SERVED: ServedCall;
@@ -158,7 +158,12 @@ impl ServedCall {
         let failed = |why: String| AskError::Failed(why);
         let request =
             request_of(&question).ok_or_else(|| failed("the question is malformed".to_owned()))?;
-        let answer = self.0.context.peer.send_request(request).await;
+        let mut options = PeerRequestOptions::no_options();
+        options.meta = TraceContext::current().map(|trace| trace.to_meta());
+        let peer = &self.0.context.peer;
+        let asked = peer.send_request_with_option(request, options).await;
+        let asked = asked.map_err(|e| failed(e.to_string()))?;
+        let answer = asked.await_response().await;
         let answer = answer.map_err(|e| failed(e.to_string()))?;
         let value = match answer {
             ClientResult::EmptyResult(_) => return Err(failed("the answer is empty".to_owned())),

@@ -18,3 +18,4 @@ mod kit;
 mod launches;
 mod real_servers;
 mod serving;
+mod telemetry;
