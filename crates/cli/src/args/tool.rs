@@ -8,6 +8,7 @@ Examples:
   keyway tool list --as acme/support/triage
   keyway tool call text-tools/count '{\"text\": \"one two\"}'
   keyway tool explain github-tools/open_pr --as acme/support/triage
+  keyway tool show github-tools/open_pr
 
 These commands start the plugins of the state folder and stop them again. Relative paths of file
 grants count from the current folder; a granted secret is the environment variable of its name.";
@@ -39,6 +40,12 @@ pub(crate) enum ToolCommand {
         /// The arguments, a JSON object.
         #[arg(value_name = "JSON", default_value = "{}")]
         arguments: String,
+    },
+    /// Show every text of one tool that a model may read, and those that read like instructions.
+    #[command(after_help = "Example:\n  keyway tool show github-tools/open_pr")]
+    Show {
+        /// The tool: `plugin/tool`, or its bare name where that names one tool only.
+        name: String,
     },
     /// Say whether a call would pass, by which rules, and which command would change that.
     #[command(after_help = "Example:\n  keyway tool explain github-tools/open_pr")]

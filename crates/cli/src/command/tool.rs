@@ -1,8 +1,9 @@
 //! `keyway tool`: what agents may call, and why not.
 
 use keyway_host::explain::{ExplainedVerdict, Explanation};
-use keyway_host::view::ListedTool;
-use keyway_host::{Outcome, PluginOutcome, StartReport};
+use keyway_host::text::{LintFinding, inventory, lint};
+use keyway_host::view::{ListedTool, Listing};
+use keyway_host::{CallError, Outcome, PluginOutcome, StartReport};
 use keyway_plugin_api::{Effect, ToolOutput};
 use serde::Serialize;
 
@@ -20,6 +21,7 @@ pub(super) fn run(global: &Global, args: &ToolArgs) -> Result<(), Failure> {
         ToolCommand::List => list(&running, global.json),
         ToolCommand::Call { name, arguments } => call(&running, (name, arguments), global.json),
         ToolCommand::Explain { name } => explain(&running, name, global.json),
+        ToolCommand::Show { name } => show_tool(&running, name, global.json),
     }
 }
 
@@ -129,6 +131,78 @@ fn explain(running: &Running, name: &str, as_json: bool) -> Result<(), Failure> 
         output::help(output::shown(command));
     }
     Ok(())
+}
+
+/// What `show --json` prints.
+#[derive(Serialize)]
+struct Described<'a> {
+    #[serde(flatten)]
+    listed: &'a ListedTool,
+    effect: Effect,
+    texts: Vec<Text>,
+    findings: Vec<Finding<'a>>,
+}
+
+/// A text, and where it stands in the description.
+#[derive(Serialize)]
+struct Text {
+    at: String,
+    text: String,
+}
+
+/// A text that reads like an instruction.
+#[derive(Serialize)]
+struct Finding<'a> {
+    at: &'a str,
+    rule: &'static str,
+    evidence: &'a str,
+}
+
+/// Shows all that a model may read of a tool (attack F1): nothing is cut, and nothing acts on the terminal.
+fn show_tool(running: &Running, name: &str, as_json: bool) -> Result<(), Failure> {
+    let listing = running.list();
+    let is_meant = |tool: &&ListedTool| tool.id == name || tool.alias.as_deref() == Some(name);
+    let Some(listed) = listing.tools.iter().find(is_meant) else {
+        let error = CallError::UnknownTool {
+            name: output::shown(name),
+            nearest: None,
+        };
+        return Err(resting(running.report(), name, error.into()));
+    };
+    let texts = inventory(listed.descriptor());
+    let findings = lint(listed.descriptor(), &others(&listing, listed));
+    if as_json {
+        return output::json(&Described {
+            listed,
+            effect: listed.descriptor().effect,
+            texts: texts
+                .into_iter()
+                .map(|(at, text)| Text { at, text })
+                .collect(),
+            findings: findings.iter().map(finding).collect(),
+        });
+    }
+    for line in render::description(listed, &texts, &findings) {
+        output::line(line);
+    }
+    Ok(())
+}
+
+fn finding(finding: &LintFinding) -> Finding<'_> {
+    Finding {
+        at: &finding.path,
+        rule: finding.rule.name(),
+        evidence: &finding.evidence,
+    }
+}
+
+/// The names of other plugins and of their tools.
+fn others<'a>(listing: &'a Listing, of: &ListedTool) -> Vec<&'a str> {
+    let plugin_of = |id: &'a str| id.split_once('/').unwrap_or((id, id));
+    let (own, _) = of.id.split_once('/').unwrap_or((&of.id, &of.id));
+    let names = listing.tools.iter().map(|tool| plugin_of(&tool.id));
+    let foreign = names.filter(|(plugin, _)| *plugin != own);
+    foreign.flat_map(|(plugin, tool)| [plugin, tool]).collect()
 }
 
 /// Returns the command that would let a call pass.

@@ -15,4 +15,4 @@ pub(crate) use info::{grants, info};
 pub(crate) use list::{list, proposals, rules};
 pub(crate) use record::{failure, record};
 pub(crate) use request::asks;
-pub(crate) use tool::{explanation, rest, tools};
+pub(crate) use tool::{description, explanation, rest, tools};

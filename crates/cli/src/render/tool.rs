@@ -1,6 +1,7 @@
 //! Tools, why a call would pass or not, and why a plugin does not run.
 
 use keyway_host::explain::{ExplainedVerdict, Explanation};
+use keyway_host::text::LintFinding;
 use keyway_host::view::{ListedTool, Listing};
 use keyway_host::{PluginOutcome, PluginStatus};
 
@@ -36,6 +37,32 @@ fn row(tool: &ListedTool) -> [String; 4] {
         tool.trust.to_string(),
         shown(&description),
     ]
+}
+
+/// Lays out every text of a tool, each with its place, and what reads like an instruction.
+pub(crate) fn description(
+    tool: &ListedTool,
+    texts: &[(String, String)],
+    findings: &[LintFinding],
+) -> Vec<String> {
+    let mut lines = vec![
+        format!("Tool: {}", shown(&tool.id)),
+        format!("Effect: {}", effect(tool.descriptor().effect)),
+        format!("Trust: {}", tool.trust),
+        format!("Definition: {}", tool.definition),
+        "Texts:".to_owned(),
+    ];
+    let text = |(at, text): &(String, String)| format!("  {}: {}", shown(at), shown(text));
+    lines.extend(texts.iter().map(text));
+    lines.push("Reads like an instruction:".to_owned());
+    if findings.is_empty() {
+        lines.push("(none)".to_owned());
+    }
+    lines.extend(findings.iter().map(|found| {
+        let (at, evidence) = (shown(&found.path), shown(&found.evidence));
+        format!("  {at}: {} ({evidence})", found.rule.name())
+    }));
+    lines
 }
 
 /// Lays out an explanation.
