@@ -93,8 +93,13 @@ pub(crate) fn runtime() -> McpRuntime {
 
 /// A host with some servers, everything approved, started.
 pub(crate) async fn host_with(servers: &[McpServer]) -> Arc<Host> {
+    host_of(runtime(), servers).await
+}
+
+/// The same, over a runtime of the test's own.
+pub(crate) async fn host_of(runtime: McpRuntime, servers: &[McpServer]) -> Arc<Host> {
     let mut builder = Host::builder("test-agent", "1.0.0")
-        .runtime(runtime())
+        .runtime(runtime)
         .approver(ApproveAll);
     for server in servers {
         builder = builder.declared_plugin(server.manifest(), Trust::Trusted);
