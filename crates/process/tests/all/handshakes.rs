@@ -3,7 +3,7 @@
 use serde_json::json;
 use std::time::Duration;
 
-use crate::support::{Site, failure, failures_in_trail, is_listed, quick, running};
+use crate::support::{Site, failure, failures_in_trail, is_listed, program_of, quick, running};
 
 /// Starts a plugin that misbehaves beside one that does not, and returns how it failed.
 #[track_caller]
@@ -118,13 +118,7 @@ async fn r05_a_gate_hook_blocks_and_fails_closed_while_its_process_is_away() {
     assert!(host.call("other/echo", json!({})).await.is_ok());
     let blocked = host.call("other/echo", json!({ "block": true })).await;
     assert_eq!(blocked.unwrap_err().code(), "HOOK_BLOCKED");
-    let guards = crate::support::processes(&site.store().to_string_lossy());
-    let is_guard = |path: &std::path::PathBuf| {
-        let line = std::fs::read(path.join("environ")).unwrap_or_default();
-        String::from_utf8_lossy(&line).contains("KEYWAY_PLUGIN=guard")
-    };
-    let guards: Vec<_> = guards.into_iter().filter(is_guard).collect();
-    let pid = crate::support::highest(&guards).unwrap();
+    let pid = program_of(&site, "guard").unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     crate::support::eventually("the guard is gone", || !is_listed(&host, "guard/echo")).await;
     let unguarded = host.call("other/echo", json!({})).await;

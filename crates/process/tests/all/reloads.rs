@@ -1,12 +1,11 @@
 //! New versions: under load, broken ones, swapped ones, and descriptions that drift.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use keyway_plugin_api::PluginId;
 use serde_json::json;
 
+use crate::load::Load;
 use crate::support::{
     STRESS, Site, code, eventually, failure, is_listed, manifest, notice, running,
 };
@@ -15,35 +14,21 @@ fn id(name: &str) -> PluginId {
     PluginId::parse(name).unwrap()
 }
 
+/// Callers that never pause while something happens to the plugin.
+const CALLERS: [&str; 4] = ["app/echo", "app/echo", "app/sleep", "app/sleep"];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s_b10_reloads_under_load_lose_no_call() {
     let site = Site::new().stress("app", &[]);
-    let host = Arc::new(running(&site).await);
-    let (stop, calls) = (
-        Arc::new(AtomicBool::new(false)),
-        Arc::new(AtomicUsize::new(0)),
-    );
-    let callers: Vec<_> = (0..4)
-        .map(|_| {
-            let (view, stop, calls) = (host.view(), Arc::clone(&stop), Arc::clone(&calls));
-            tokio::spawn(async move {
-                while !stop.load(Ordering::Relaxed) {
-                    view.call("app/echo", "{}").await.unwrap();
-                    calls.fetch_add(1, Ordering::Relaxed);
-                }
-            })
-        })
-        .collect();
+    let host = running(&site).await;
+    let load = Load::start(&host, &CALLERS);
     for round in 0..10 {
         site.packages
             .write_file("app", "version.txt", format!("{round}").as_bytes());
         host.host().reload(&id("app")).await.unwrap();
     }
-    stop.store(true, Ordering::Relaxed);
-    for caller in callers {
-        caller.await.expect("a call was lost");
-    }
-    assert!(calls.load(Ordering::Relaxed) > 0);
+    let calls = load.end().await;
+    assert!(calls.failed.is_empty() && calls.answered > 0, "{calls:?}");
     let scratch = site.store().join("scratch");
     assert_eq!(
         std::fs::read_dir(scratch).unwrap().count(),
@@ -52,16 +37,78 @@ async fn s_b10_reloads_under_load_lose_no_call() {
     );
 }
 
-#[tokio::test]
-async fn c10_a_new_version_that_fails_leaves_the_old_one_serving() {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s_b10_control_a_reload_that_takes_down_first_loses_calls() {
     let site = Site::new().stress("app", &[]);
     let host = running(&site).await;
-    for switch in [
-        "exit-before-hello",
-        "bad-mac",
-        "register-fails",
-        "start-fails",
-    ] {
+    let load = Load::start(&host, &CALLERS);
+    for _ in 0..3 {
+        host.disable("app").await;
+        host.enable("app").await;
+    }
+    let calls = load.end().await;
+    assert!(!calls.failed.is_empty(), "{calls:?}");
+}
+
+/// Reloads while a call is in flight that takes longer than the reload, and returns how it ended.
+async fn reload_under_a_call(grace: Duration) -> String {
+    let limits = keyway_host::limits::Limits {
+        stop: grace,
+        ..Default::default()
+    };
+    let site = Site::new().stress("app", &[]);
+    let host = site.start_with(|host| host.limits(limits)).await;
+    let reload = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        site.packages.write_file("app", "version.txt", b"2");
+        host.host().reload(&id("app")).await.unwrap();
+    };
+    let call = host.call("app/sleep", json!({ "ms": 2_000 }));
+    let (called, ()) = tokio::join!(call, reload);
+    assert!(host.call("app/echo", json!({})).await.is_ok());
+    code(&called)
+}
+
+#[tokio::test]
+async fn s_b10_a_call_in_flight_is_answered_by_the_version_that_it_began_with() {
+    let ended = reload_under_a_call(Duration::from_secs(10)).await;
+    assert_eq!(ended, r#"worked: "slept""#);
+}
+
+#[tokio::test]
+async fn s_b10_control_a_host_that_does_not_drain_loses_the_call_in_flight() {
+    let ended = reload_under_a_call(Duration::ZERO).await;
+    assert_eq!(ended, "PLUGIN_GONE");
+}
+
+/// What new versions do wrong, stage by stage: spawn and hello, handshake, register, start.
+const BROKEN: [&str; 14] = [
+    "exit-before-hello",
+    "garbage-first-line",
+    "huge-line",
+    "hang-in-handshake",
+    "bad-mac",
+    "wrong-api",
+    "other-identity",
+    "exit-in-register",
+    "register-fails",
+    "register-less",
+    "register-undeclared",
+    "hang-in-register",
+    "start-fails",
+    "hang-in-start",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s_b10_c10_versions_that_fail_at_each_stage_under_load_lose_no_call() {
+    let limits = keyway_host::limits::Limits {
+        start: Duration::from_millis(1_500),
+        ..Default::default()
+    };
+    let site = Site::new().stress("app", &[]);
+    let host = site.start_with(|host| host.limits(limits)).await;
+    let load = Load::start(&host, &CALLERS);
+    for switch in BROKEN {
         site.packages
             .write_file("app", "switches", switch.as_bytes());
         let failed = host.host().reload(&id("app")).await.unwrap_err();
@@ -71,7 +118,6 @@ async fn c10_a_new_version_that_fails_leaves_the_old_one_serving() {
     site.packages.write("app", "{");
     let failed = host.host().reload(&id("app")).await.unwrap_err();
     assert_eq!(failed.code(), "RELOAD_FAILED");
-    assert!(host.call("app/echo", json!({})).await.is_ok());
     // The control: a good version takes over.
     site.packages
         .write("app", &manifest("app", &[], &json!({})));
@@ -79,6 +125,8 @@ async fn c10_a_new_version_that_fails_leaves_the_old_one_serving() {
         .write_file("app", "switches", b"print-to-stdout");
     host.host().reload(&id("app")).await.unwrap();
     assert!(host.call("app/echo", json!({})).await.is_ok());
+    let calls = load.end().await;
+    assert!(calls.failed.is_empty() && calls.answered > 0, "{calls:?}");
 }
 
 #[tokio::test]

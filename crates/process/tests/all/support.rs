@@ -20,9 +20,9 @@ use tokio::sync::broadcast::Receiver;
 pub(crate) const STRESS: &str = env!("CARGO_BIN_EXE_keyway-stress");
 
 /// Every tool of the stress plugin.
-pub(crate) const TOOLS: [&str; 13] = [
-    "ask", "attack", "crash", "echo", "flood", "fork", "late", "look", "nap", "print", "recall",
-    "sleep", "stuck",
+pub(crate) const TOOLS: [&str; 17] = [
+    "ask", "attack", "beats", "bomb", "crash", "deaf", "echo", "flood", "fork", "late", "look",
+    "nap", "print", "recall", "say", "sleep", "stuck",
 ];
 
 /// Options that are quick in everything that tests wait for.
@@ -39,6 +39,17 @@ pub(crate) fn quick() -> ProcessOptions {
 pub(crate) fn watchful() -> ProcessOptions {
     let pulse = PulseLimits::default().with_idle_ms(200).with_misses(3);
     quick().with_pulse(pulse)
+}
+
+/// A supervisor that never tires, so that the budget does not end the test.
+pub(crate) fn tireless() -> SupervisorPolicy {
+    SupervisorPolicy {
+        backoff_ms: 1,
+        backoff_max_ms: 5,
+        crashes: usize::MAX,
+        strikes: u32::MAX,
+        ..SupervisorPolicy::default()
+    }
 }
 
 /// Folders with packages of the stress plugin and the store of the runtime.
@@ -114,6 +125,11 @@ impl Site {
         change: impl FnOnce(HostBuilder) -> HostBuilder,
     ) -> TestHost {
         self.builder(change).start().await
+    }
+
+    /// Makes a host that is started by and by, so that a test can listen before.
+    pub(crate) fn build(&self) -> TestHost {
+        self.builder(|host| host).build()
     }
 
     fn builder(
@@ -223,6 +239,18 @@ pub(crate) fn failures_in_trail(host: &TestHost, name: &str) -> Vec<String> {
 pub(crate) fn program(site: &Site) -> Option<rustix::process::Pid> {
     let store = site.store().to_string_lossy().into_owned();
     highest(&processes(&store))
+}
+
+/// Returns the process of one of several plugins.
+pub(crate) fn program_of(site: &Site, plugin: &str) -> Option<rustix::process::Pid> {
+    let store = site.store().to_string_lossy().into_owned();
+    let mut found = processes(&store);
+    let variable = format!("KEYWAY_PLUGIN={plugin}\0");
+    found.retain(|path| {
+        let environment = std::fs::read(path.join("environ")).unwrap_or_default();
+        String::from_utf8_lossy(&environment).contains(&variable)
+    });
+    highest(&found)
 }
 
 /// Returns the process that was started last, of folders in `/proc`.

@@ -106,11 +106,11 @@ pub(crate) fn look() -> Value {
     })
 }
 
-/// Starts a process in a session of its own that outlives this one if it can. It holds the
-/// standard streams open.
-pub(crate) fn leave_a_grandchild() -> bool {
+/// Starts a process in a session of its own that outlives this one if it can, and sleeps for so
+/// many seconds. It holds the standard streams and the channel open.
+pub(crate) fn leave_a_grandchild(seconds: &str) -> bool {
     let own = Command::new("/usr/bin/setsid")
-        .args(["-f", "/bin/sleep", "4711"])
+        .args(["-f", "/bin/sleep", seconds])
         .status();
     own.is_ok_and(|status| status.success())
 }

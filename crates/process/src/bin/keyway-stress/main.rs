@@ -3,10 +3,11 @@
 //! Each argument is a switch (see [`switch::Switch`]), and so is each line of a file `switches` in its
 //! package; without one it behaves. It takes its name from
 //! the host and its tools from the manifest that the host sends, and what a tool does follows from its
-//! name: `echo`, `nap`, `sleep`, `stuck`, `crash`, `look`,
-//! `ask`, `late`, `recall`, `fork`, `print`, `flood`, `attack`.
+//! name: `echo`, `nap`, `sleep`, `stuck`, `deaf`, `crash`, `look`,
+//! `ask`, `late`, `recall`, `beats`, `fork`, `print`, `flood`, `say`, `attack`, `bomb`.
 
 mod attack;
+mod bomb;
 mod channel;
 mod opening;
 mod switch;

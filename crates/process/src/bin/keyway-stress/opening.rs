@@ -25,12 +25,12 @@ pub(crate) fn open(
         Some(altered) => altered,
         None => welcome.answer.clone(),
     };
-    channel.say(&answer);
     let prove = match switches.has(Switch::BadMac) {
         true => forged(&welcome.prove)?,
         false => welcome.prove.clone(),
     };
-    channel.say(&prove);
+    let lines = lines(&answer, &prove, switches);
+    lines.into_iter().for_each(|line| channel.say(line));
     let ready = channel.line().ok_or("the host is gone")?;
     welcome.next.ready(&ready).map_err(text)?;
     if switches.has(Switch::SecondHello) {
@@ -106,6 +106,23 @@ fn altered(answer: &str, hello: &str, switches: &Switches) -> Result<Option<Stri
         return Ok(None);
     }
     Ok(Some(line.to_string()))
+}
+
+/// A request that nobody may make before the channel is open.
+const EARLY: &str =
+    r#"{"jsonrpc":"2.0","id":"p1","method":"host/state.list","params":{"prefix":""}}"#;
+
+/// The lines of this end, in their turn or out of it.
+fn lines<'a>(answer: &'a str, prove: &'a str, switches: &Switches) -> Vec<&'a str> {
+    if switches.has(Switch::AnswerTwice) {
+        vec![answer, answer, prove]
+    } else if switches.has(Switch::ProveFirst) {
+        vec![prove, answer]
+    } else if switches.has(Switch::RequestEarly) {
+        vec![answer, EARLY, prove]
+    } else {
+        vec![answer, prove]
+    }
 }
 
 /// The proof with another code in it.

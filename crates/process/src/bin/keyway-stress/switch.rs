@@ -3,10 +3,12 @@
 /// One way to misbehave, as an argument spells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Switch {
+    AnswerTwice,
     BadMac,
     CapabilityWithoutCall,
     CloseChannel,
     DeepJson,
+    ExitAfterStart,
     ExitBeforeHello,
     ExitInRegister,
     ForkGrandchildAndExit,
@@ -23,10 +25,12 @@ pub(crate) enum Switch {
     OtherIdentity,
     PingOkButHandlersStuck,
     PrintToStdout,
+    ProveFirst,
     RegisterFails,
     RegisterLess,
     RegisterUndeclared,
     ReplayNonce,
+    RequestEarly,
     SecondHello,
     SlowHandshake,
     StartFails,
@@ -37,11 +41,13 @@ pub(crate) enum Switch {
 }
 
 /// Every switch with its spelling.
-const SPELLED: [(&str, Switch); 31] = [
+const SPELLED: [(&str, Switch); 35] = [
+    ("answer-twice", Switch::AnswerTwice),
     ("bad-mac", Switch::BadMac),
     ("capability-without-call", Switch::CapabilityWithoutCall),
     ("close-channel", Switch::CloseChannel),
     ("deep-json", Switch::DeepJson),
+    ("exit-after-start", Switch::ExitAfterStart),
     ("exit-before-hello", Switch::ExitBeforeHello),
     ("exit-in-register", Switch::ExitInRegister),
     ("fork-grandchild-and-exit", Switch::ForkGrandchildAndExit),
@@ -58,10 +64,12 @@ const SPELLED: [(&str, Switch); 31] = [
     ("other-identity", Switch::OtherIdentity),
     ("ping-ok-but-handlers-stuck", Switch::PingOkButHandlersStuck),
     ("print-to-stdout", Switch::PrintToStdout),
+    ("prove-first", Switch::ProveFirst),
     ("register-fails", Switch::RegisterFails),
     ("register-less", Switch::RegisterLess),
     ("register-undeclared", Switch::RegisterUndeclared),
     ("replay-nonce", Switch::ReplayNonce),
+    ("request-early", Switch::RequestEarly),
     ("second-hello", Switch::SecondHello),
     ("slow-handshake", Switch::SlowHandshake),
     ("start-fails", Switch::StartFails),

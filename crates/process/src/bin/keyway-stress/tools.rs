@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use keyway_plugin_api::{
 use serde_json::{Value, json};
 
 use crate::attack;
+use crate::bomb;
 use crate::channel::Channel;
 use crate::switch::{Switch, Switches};
 
@@ -27,6 +29,7 @@ pub(crate) fn serve(channel: &Channel, switches: &Switches) -> ExitCode {
         cancelled: Mutex::default(),
         woken: Condvar::new(),
         remembered: Mutex::new(Value::Null),
+        beats: AtomicU64::new(0),
     };
     std::thread::scope(|scope| {
         while let Some(line) = channel.line() {
@@ -40,6 +43,11 @@ pub(crate) fn serve(channel: &Channel, switches: &Switches) -> ExitCode {
                 }) if call.name == "echo" && !program.has(Switch::PingOkButHandlersStuck) => {
                     program.call(id, &call);
                 }
+                // Nothing is read any more.
+                Ok(FromHost::Request {
+                    request: HostRequest::CallTool(call),
+                    ..
+                }) if call.name == "deaf" => hang(),
                 Ok(FromHost::Request {
                     id,
                     request: HostRequest::CallTool(call),
@@ -86,6 +94,8 @@ struct Program<'a> {
     woken: Condvar,
     /// What `late`, or the request without a call, was answered.
     remembered: Mutex<Value>,
+    /// Pings that were answered.
+    beats: AtomicU64,
 }
 
 impl Program<'_> {
@@ -113,7 +123,10 @@ impl Program<'_> {
     fn answer_request(&self, id: HostRequestId, request: &HostRequest) {
         match request {
             HostRequest::Ping if self.has(Switch::IgnorePing) => {}
-            HostRequest::Ping => self.answer(id, Pong::default().to_result()),
+            HostRequest::Ping => {
+                self.beats.fetch_add(1, Ordering::Relaxed);
+                self.answer(id, Pong::default().to_result());
+            }
             HostRequest::Register { manifest, .. } => self.register(id, manifest.get()),
             HostRequest::Start if self.has(Switch::HangInStart) => {}
             HostRequest::Start if self.has(Switch::StartFails) => {
@@ -234,7 +247,13 @@ impl Program<'_> {
             hang();
         }
         if self.has(Switch::ForkGrandchildAndExit) {
-            attack::leave_a_grandchild();
+            attack::leave_a_grandchild("4712");
+        }
+        if self.has(Switch::ExitAfterStart) {
+            // By then it serves.
+            pause(Duration::from_millis(100));
+        }
+        if self.has(Switch::ForkGrandchildAndExit) || self.has(Switch::ExitAfterStart) {
             std::process::exit(0);
         }
     }
@@ -274,9 +293,14 @@ impl Program<'_> {
                 Ok(self.request(arguments, number.as_u64()))
             }
             "attack" => Ok(attack::all(arguments)),
+            "beats" => Ok(json!(self.beats.load(Ordering::Relaxed))),
+            "bomb" => Ok(bomb::explode(arguments)),
             "crash" => std::process::abort(),
             "flood" => Ok(self.flood(call, arguments)),
-            "fork" => Ok(json!(attack::leave_a_grandchild())),
+            "fork" => {
+                let seconds = arguments["seconds"].as_str().unwrap_or("4711");
+                Ok(json!(attack::leave_a_grandchild(seconds)))
+            }
             "look" => Ok(attack::look()),
             "print" => Ok(print(arguments)),
             "recall" => Ok(self
@@ -284,6 +308,7 @@ impl Program<'_> {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .clone()),
+            "say" => Ok(self.say(call, arguments)),
             "nap" | "sleep" => self.sleep(call, arguments),
             "stuck" => hang(),
             _ => Ok(arguments.clone()),
@@ -353,6 +378,25 @@ impl Program<'_> {
         let lines = format!("{line}\n").repeat(1_000);
         (0..count / 1_000).for_each(|_| self.channel.raw(lines.as_bytes()));
         json!(count)
+    }
+
+    /// Puts bytes on the channel as they are: a text in which `$CALL` is this call's number, or the
+    /// numbers in `bytes`; so often; in pieces of so many bytes.
+    fn say(&self, call: &ToolCall, arguments: &Value) -> Value {
+        let text = arguments["text"].as_str().unwrap_or_default();
+        let mut bytes = text.replace("$CALL", &call.call.to_string()).into_bytes();
+        let numbers = arguments["bytes"].as_array().into_iter().flatten();
+        bytes.extend(numbers.filter_map(|number| u8::try_from(number.as_u64()?).ok()));
+        let number = |name: &str| {
+            arguments[name]
+                .as_u64()
+                .and_then(|n| usize::try_from(n).ok())
+        };
+        let piece = number("piece").unwrap_or(usize::MAX).max(1);
+        for _ in 0..number("times").unwrap_or(1) {
+            bytes.chunks(piece).for_each(|part| self.channel.raw(part));
+        }
+        json!("said")
     }
 }
 
