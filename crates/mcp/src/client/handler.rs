@@ -24,9 +24,6 @@ use super::Progress;
 use super::answers::{Answers, Question};
 use super::trace::TraceContext;
 
-/// Reports of progress that wait to be looked at; more are dropped, oldest stay.
-const PROGRESS_WAITING: usize = 64;
-
 pub(crate) struct Handler {
     pub(crate) server: PluginId,
     pub(crate) answers: Arc<dyn Answers>,
@@ -55,12 +52,15 @@ pub struct Changes {
 pub(crate) struct ProgressTable(Arc<Mutex<HashMap<String, mpsc::Sender<Progress>>>>);
 
 impl ProgressTable {
-    pub(crate) fn listen(&self, token: &ProgressToken) -> (Listening, mpsc::Receiver<Progress>) {
+    pub(crate) fn listen(
+        &self,
+        token: &ProgressToken,
+        reports: mpsc::Sender<Progress>,
+    ) -> Listening {
         let key = key_of(token);
-        let (sender, receiver) = mpsc::channel(PROGRESS_WAITING);
-        self.lock().insert(key.clone(), sender);
+        self.lock().insert(key.clone(), reports);
         let table = self.clone();
-        (Listening { table, key }, receiver)
+        Listening { table, key }
     }
 
     fn report(&self, token: &ProgressToken, progress: Progress) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rmcp::RoleClient;
 use rmcp::model::{ClientJsonRpcMessage, ErrorData, ServerJsonRpcMessage};
 use rmcp::transport::Transport;
+use serde::Deserialize as _;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Mutex;
@@ -62,9 +63,9 @@ impl Lines {
                 self.searched = 0;
                 self.is_skipping = true;
             }
-            let mut chunk = vec![0; CHUNK];
-            let read = self.reader.read(&mut chunk).await.ok().filter(|n| *n > 0)?;
-            self.buffer.extend_from_slice(chunk.get(..read)?);
+            self.buffer.reserve(CHUNK);
+            let read = self.reader.read_buf(&mut self.buffer).await;
+            read.ok().filter(|n| *n > 0)?;
         }
     }
 
@@ -72,7 +73,7 @@ impl Lines {
         // What is no JSON is a server's log in the wrong place; it is nothing to answer.
         let mut value = super::salvage::message(line)?;
         self.shelf.look_at(&mut value);
-        match serde_json::from_value(value.clone()) {
+        match ServerJsonRpcMessage::deserialize(&value) {
             Ok(message) => Some(message),
             Err(error) => unreadable(&value, &error),
         }

@@ -2,8 +2,8 @@
 
 use rmcp::RoleClient;
 use rmcp::model::{
-    CallToolRequest, CallToolRequestParams, CancelledNotificationParam, ClientRequest,
-    InputRequiredResult, InputResponses, RequestId, ServerResult,
+    CallToolRequest, CallToolRequestParams, CallToolResult, CancelledNotificationParam,
+    ClientRequest, InputRequiredResult, InputResponses, RequestId, ServerResult,
 };
 use rmcp::service::{Peer, PeerRequestOptions, ServiceError};
 use serde_json::{Map, Value};
@@ -43,8 +43,13 @@ impl McpClient {
                 tool_call(tool, arguments.clone(), answers)
             })
             .await?;
-        let value = serde_json::to_value(result).unwrap_or_default();
-        serde_json::from_value(value).map_err(|e| self.protocol_error(e.to_string()))
+        match result {
+            ServerResult::CallToolResult(result) => Ok(reply_of(result)),
+            other => {
+                let value = serde_json::to_value(other).unwrap_or_default();
+                serde_json::from_value(value).map_err(|e| self.protocol_error(e.to_string()))
+            }
+        }
     }
 
     /// Sends a request again with answers as long as the server asks questions.
@@ -170,6 +175,15 @@ fn tool_call(tool: &str, arguments: Option<Map<String, Value>>, given: Given) ->
     ClientRequest::CallToolRequest(CallToolRequest::new(params))
 }
 
+fn reply_of(result: CallToolResult) -> CallReply {
+    let part = |part| serde_json::to_value(part).unwrap_or_default();
+    CallReply {
+        content: result.content.into_iter().map(part).collect(),
+        structured_content: result.structured_content,
+        is_error: result.is_error.unwrap_or_default(),
+    }
+}
+
 /// Sends a request and waits for its result, inside a span of its own.
 pub(super) async fn send(
     session: &Session,
@@ -219,14 +233,9 @@ async fn exchange(
         .await?;
     let id = handle.id.clone();
     span.has_number(&id);
-    let _listening = options.progress.clone().map(|progress| {
-        let (listening, mut reports) = session.handler.progress.listen(&handle.progress_token);
-        tokio::spawn(async move {
-            while let Some(report) = reports.recv().await {
-                let _slow = progress.try_send(report);
-            }
-        });
-        listening
+    let _listening = options.progress.clone().map(|reports| {
+        let table = &session.handler.progress;
+        table.listen(&handle.progress_token, reports)
     });
     let mut guard = CancelOnDrop(Some((session.peer.clone(), id.clone())));
     let result = handle.await_response().await;

@@ -2,9 +2,9 @@
 
 use keyway_host::view::ListedTool;
 use keyway_host::{CallError, Outcome};
-use keyway_plugin_api::{Effect, ToolDescriptor, ToolOutput};
-use rmcp::model::{CallToolResult, Tool};
-use serde_json::{Value, json};
+use keyway_plugin_api::{Content, Effect, ToolDescriptor, ToolOutput};
+use rmcp::model::{CallToolResult, ContentBlock, MetaObject, Tool};
+use serde_json::{Map, Value, json};
 
 /// Describes a tool; `wire` is its name here. `None` for what cannot be described.
 pub(super) fn tool_of(tool: &ListedTool, wire: &str, is_modern: bool) -> Option<Tool> {
@@ -57,20 +57,26 @@ pub(super) fn result_of(
     output: &ToolOutput,
     is_modern: bool,
 ) -> CallToolResult {
-    let (content, structured) = match output {
-        ToolOutput::Content(parts) => (serde_json::to_value(parts).unwrap_or_default(), None),
-        ToolOutput::Json(raw) => (
-            json!([text(raw.get())]),
-            structured(descriptor, output, is_modern),
-        ),
-        ToolOutput::Text(said) => (json!([text(said)]), None),
-        _ => (json!([]), None),
+    let words = |said: &str| Some(vec![ContentBlock::text(said)]);
+    let content = match output {
+        ToolOutput::Content(parts) => blocks(parts),
+        ToolOutput::Json(raw) => words(raw.get()),
+        ToolOutput::Text(said) => words(said),
+        _ => Some(Vec::new()),
     };
-    let mut result = json!({"content": content, "isError": false});
-    if let Some(structured) = structured {
-        result["structuredContent"] = structured;
+    let Some(content) = content else {
+        let sorry = "the tool's answer has no form in this protocol";
+        return CallToolResult::error(vec![ContentBlock::text(sorry)]);
+    };
+    let mut result = CallToolResult::success(content);
+    if let ToolOutput::Json(_) = output {
+        result.structured_content = structured(descriptor, output, is_modern);
     }
-    read(result)
+    result
+}
+
+fn blocks(parts: &[Content]) -> Option<Vec<ContentBlock>> {
+    serde_json::from_value(serde_json::to_value(parts).ok()?).ok()
 }
 
 fn structured(descriptor: &ToolDescriptor, output: &ToolOutput, is_modern: bool) -> Option<Value> {
@@ -80,18 +86,6 @@ fn structured(descriptor: &ToolDescriptor, output: &ToolOutput, is_modern: bool)
         false if is_modern || value.is_object() => Some(value),
         false => None,
     }
-}
-
-fn text(said: &str) -> Value {
-    json!({"type": "text", "text": said})
-}
-
-fn read(mut result: Value) -> CallToolResult {
-    result["resultType"] = json!("complete");
-    serde_json::from_value(result).unwrap_or_else(|_| {
-        let sorry = "the tool's answer has no form in this protocol";
-        CallToolResult::error(vec![rmcp::model::ContentBlock::text(sorry)])
-    })
 }
 
 /// Writes a refusal or a failure, with what the model can do about it.
@@ -114,9 +108,8 @@ pub(super) fn waiting(outcome: &Outcome) -> CallToolResult {
 
 fn said(words: &str, code: &str) -> CallToolResult {
     let words = keyway_host::text::printable_lines(words);
-    read(json!({
-        "content": [text(&words)],
-        "isError": true,
-        "_meta": {"dev.keyway/code": code},
-    }))
+    let mut result = CallToolResult::error(vec![ContentBlock::text(words)]);
+    let code = ("dev.keyway/code".to_owned(), json!(code));
+    result.meta = Some(MetaObject(Map::from_iter([code])));
+    result
 }
