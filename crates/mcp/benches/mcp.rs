@@ -19,7 +19,7 @@ use keyway_host::rank::Trust;
 use keyway_host::scope::Scope;
 use keyway_host::view::View;
 use keyway_mcp::{ClosureTool, Endpoint, HttpOptions, McpRuntime, McpServer};
-use keyway_plugin_api::{Effect, ToolDescriptor, ToolName, ToolOutput};
+use keyway_plugin_api::{Args, Effect, ToolDescriptor, ToolInput, ToolName, ToolOutput, tool};
 use rmcp::handler::server::tool::ToolCallContext;
 use rmcp::model::{CallToolRequestParams, RequestId};
 use rmcp::service::{Peer, RequestContext, RunningService};
@@ -86,7 +86,22 @@ async fn ask_view(view: &View, tool: &str) {
     assert_eq!(outcome.output().unwrap().to_value(), "5");
 }
 
-/// The tool as one of the host's own.
+/// What [`plus`] adds.
+#[derive(ToolInput)]
+struct Pair {
+    /// The first number.
+    a: i64,
+    /// The second number.
+    b: i64,
+}
+
+/// Adds two numbers.
+#[tool(effect = read)]
+fn plus(Args(Pair { a, b }): Args<Pair>) -> String {
+    (a + b).to_string()
+}
+
+/// The tool as one of the host's own that has a schema only.
 fn own_tool() -> impl keyway_plugin_api::Tool {
     let number = json!({"type": "integer"});
     let schema = json!({
@@ -103,7 +118,7 @@ fn own_tool() -> impl keyway_plugin_api::Tool {
 }
 
 async fn own_host() -> Arc<Host> {
-    let host = Host::builder("bench", "1.0.0").tool(own_tool());
+    let host = Host::builder("bench", "1.0.0").tool(own_tool()).tool(Plus);
     let host = Arc::new(host.build().unwrap());
     host.start().await;
     host
@@ -137,8 +152,11 @@ fn in_process(c: &mut Criterion) {
     });
     let host = runtime.block_on(own_host());
     let view = host.view(Scope::everywhere());
-    group.bench_function("keyway: a governed call", |b| {
+    group.bench_function("keyway: a governed call, schema only", |b| {
         b.iter(|| runtime.block_on(ask_view(&view, "add")));
+    });
+    group.bench_function("keyway: a governed call, typed", |b| {
+        b.iter(|| runtime.block_on(ask_view(&view, "plus")));
     });
     group.bench_function("rmcp: client and server in memory", |b| {
         b.iter(|| runtime.block_on(ask(&client)));
