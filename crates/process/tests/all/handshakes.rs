@@ -74,6 +74,19 @@ async fn s_b2_a_start_that_goes_wrong_before_the_handshake_fails_in_time_with_th
 }
 
 #[tokio::test]
+async fn s_b2_control_a_host_without_a_limit_goes_on_waiting() {
+    let hour = Duration::from_secs(3_600);
+    let limits = keyway_host::limits::Limits {
+        start: hour,
+        ..Default::default()
+    };
+    let site = Site::with(quick().with_handshake(hour)).stress("bad", &["hang-in-handshake"]);
+    let start = site.start_with(|host| host.limits(limits));
+    let waited = tokio::time::timeout(Duration::from_secs(4), start).await;
+    assert!(waited.is_err());
+}
+
+#[tokio::test]
 async fn r04_a_register_or_start_that_fails_leaves_nothing() {
     for (switch, code, words) in [
         (

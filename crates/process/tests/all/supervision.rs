@@ -203,6 +203,21 @@ fn s_b5_the_third_crash_in_five_minutes_opens_the_circuit_for_five_minutes() {
 }
 
 #[test]
+fn s_b5_control_without_a_budget_every_crash_is_followed_by_another_start() {
+    let mut run = Run::with(SupervisorPolicy {
+        crashes: usize::MAX,
+        ..SupervisorPolicy::default()
+    });
+    run.serve();
+    for _ in 0..50 {
+        run.event(exit());
+        run.revive();
+    }
+    let is_spawn = |(_, action): &&(u64, Action)| *action == Action::Spawn;
+    assert_eq!(run.actions.iter().filter(is_spawn).count(), 51);
+}
+
+#[test]
 fn crashes_that_are_far_apart_open_nothing() {
     let mut run = Run::new();
     run.serve();
