@@ -1,19 +1,20 @@
 //! L3 and L4: what a start and a call cost.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use keyway_host::Host;
 use keyway_host::catalog::Operation;
 use keyway_host::scope::Scope;
 use keyway_host::view::View;
-use keyway_plugin_api::{Args, PluginId, ToolInput, tool};
+use keyway_plugin_api::{Args, Plugin, PluginId, Register, RegisterError, ToolInput, tool};
 use keyway_process::ProcessOptions;
 use keyway_test_support::TempPackages;
 use tokio::time::Instant;
 
 use crate::Outcome;
 use crate::report::{Report, Times};
-use crate::site::{Site, host, name, program};
+use crate::site::{Site, host, name};
 
 /// Whom to greet.
 #[derive(ToolInput)]
@@ -28,18 +29,27 @@ async fn greet(greeted: Args<Greeted>) -> String {
     format!("Hello {}!", greeted.name)
 }
 
-/// The manifest of the example `twin`.
-const TWIN: &str = r#"{
+/// What this program is when a host starts it: a plugin with the same tool.
+pub(crate) struct Greeter;
+
+impl Plugin for Greeter {
+    fn manifest(&self) -> Cow<'static, str> {
+        GREETER.into()
+    }
+
+    fn register(&self, ctx: &mut Register<'_>) -> Result<(), RegisterError> {
+        ctx.tool(Greet)?;
+        Ok(())
+    }
+}
+
+const GREETER: &str = r#"{
     "$schema": "https://agent-plugins.org/schemas/1.0.0/plugin.schema.json",
-    "name": "twin", "version": "1.0.0",
+    "name": "greeter", "version": "1.0.0",
     "extensions": { "dev.keyway": {
         "schemaVersion": 1, "api": ">=0.1, <0.2",
-        "runtime": { "kind": "process", "command": "./bin/twin" },
-        "capabilities": [{ "kind": "state", "quotaBytes": 1000, "reason": "counts" }],
-        "contributes": {
-            "tools": ["count", "greet", "panic", "peek", "refuse", "wait"],
-            "hooks": ["pre_tool_call"]
-        }
+        "runtime": { "kind": "process", "command": "./greeter" },
+        "contributes": { "tools": ["greet"] }
     } }
 }"#;
 
@@ -103,20 +113,21 @@ pub(crate) async fn echoes(time: Duration, report: &mut Report) -> Outcome<()> {
     site.end().await?;
     report.times(("L4", "echo call to a process"), &goals, &times);
     let (packages, folder) = (TempPackages::new(), tempfile::tempdir()?);
-    packages.write("twin", TWIN);
-    packages.write_file("twin", "bin/twin", &program("examples/twin")?);
+    packages.write("greeter", GREETER);
+    packages.write_file(
+        "greeter",
+        "greeter",
+        &std::fs::read(std::env::current_exe()?)?,
+    );
     let host = host(folder.path(), &packages, ProcessOptions::new())?;
     let started = host.start().await;
     if started.failures().next().is_some() {
-        return Err(format!("the twin did not start: {started:?}").into());
+        return Err(format!("the greeter did not start: {started:?}").into());
     }
     let view = host.view(Scope::everywhere());
-    let times = calls(&view, "twin/greet", time).await?;
+    let times = calls(&view, "greeter/greet", time).await?;
     host.shutdown().await;
-    let what = (
-        "L4",
-        "call to a process made with keyway-serve, one hook included",
-    );
+    let what = ("L4", "call to a process that is made with keyway-serve");
     report.times(what, &goals, &times);
     Ok(())
 }

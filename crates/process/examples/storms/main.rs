@@ -69,6 +69,9 @@ impl Options {
 }
 
 fn main() -> ExitCode {
+    if std::env::var_os("KEYWAY_CHANNEL").is_some() {
+        return keyway_serve::run(calls::Greeter);
+    }
     if let Some(folder) = catalog::measured_start() {
         return ended(catalog::start_and_tell(&folder).map(|()| true));
     }
@@ -78,7 +81,7 @@ fn main() -> ExitCode {
 /// Measures and shows; tells whether everything held that must.
 fn measure() -> Outcome<bool> {
     let options = Options::read(std::env::args().skip(1))?;
-    site::build_programs()?;
+    site::build_stress()?;
     let report = runtime()?.block_on(run(&options))?;
     show(&match options.as_json {
         true => report.to_json(),

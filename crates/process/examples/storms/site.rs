@@ -16,26 +16,26 @@ use serde_json::json;
 use crate::Outcome;
 use crate::proc::{processes_of, settle};
 
-/// Builds the plugins that are measured, in the profile of this program.
-pub(crate) fn build_programs() -> Outcome<()> {
+/// Builds the plugin that the storms go over, in the profile of this program.
+pub(crate) fn build_stress() -> Outcome<()> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(["build", "--quiet", "--manifest-path"]);
     command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
-    command.args(["--bin", "keyway-stress", "--example", "twin"]);
+    command.args(["--bin", "keyway-stress"]);
     if !cfg!(debug_assertions) {
         command.arg("--release");
     }
     match command.status()?.success() {
         true => Ok(()),
-        false => Err("the plugins could not be built".into()),
+        false => Err("keyway-stress could not be built".into()),
     }
 }
 
-/// A program beside the folder in which this one lies.
-pub(crate) fn program(path: &str) -> Outcome<Vec<u8>> {
+/// The stress plugin, which lies beside the folder of examples.
+fn stress() -> Outcome<Vec<u8>> {
     let own = std::env::current_exe()?;
     let folder = own.ancestors().nth(2).ok_or("this program has no folder")?;
-    let program = folder.join(path);
+    let program = folder.join("keyway-stress");
     std::fs::read(&program).map_err(|error| format!("{}: {error}", program.display()).into())
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct Site {
 impl Site {
     pub(crate) async fn start(plugins: usize) -> Outcome<Self> {
         let packages = TempPackages::new();
-        let stress = program("keyway-stress")?;
+        let stress = stress()?;
         for number in 0..plugins {
             let name = name(number);
             packages.write(&name, &manifest(&name));
@@ -122,7 +122,7 @@ pub(crate) fn host(
         .state_dir(folder)
         .runtime(runtime)
         .plugins_dir(packages.path(), Trust::Community)
-        .approver(ScriptedApprover::approving().granting(["state:1000"]))
+        .approver(ScriptedApprover::approving())
         .build()?;
     Ok(host)
 }
