@@ -1,11 +1,12 @@
 //! The child, from its fork to its exec. Everything it needs was prepared by the parent; here is
 //! nothing but system calls.
 
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd as _, RawFd};
 
 use super::init::{self, Init};
 use super::plan::{Identity, Plan};
-use super::sys::{self, Errno, Fork};
+use super::sys::{self, Errno};
 
 /// A step of the child that can fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,26 +65,30 @@ impl<T> At for Result<T, Errno> {
     }
 }
 
-/// Goes on in the child: becomes the reaper and forks the program.
+/// Goes on in the child: becomes the reaper and starts the program.
 pub(super) fn run(plan: &Plan) -> ! {
-    let own = prepare(plan).and_then(|()| match fork_program() {
-        Ok(Fork::Child) => become_program(plan).map(|()| None),
-        Ok(Fork::Parent(pid)) => Ok(Some(pid)),
-        Err(errno) => Err((Step::Fork, errno)),
+    let started = prepare(plan).and_then(|()| {
+        // What the program needs until it is executed is small.
+        let mut stack = [MaybeUninit::uninit(); 32 * 1024];
+        start_program(plan, &mut stack).map_err(|errno| (Step::Fork, errno))
     });
-    match own {
-        Ok(Some(program)) => init::run(Init {
+    match started {
+        Ok(program) => init::run(Init {
             control: plan.control.as_raw_fd(),
             program,
             namespaced: plan.is_namespaced(),
         }),
-        Ok(None) => sys::exit(127),
         Err((step, errno)) => {
-            let [a, b, c, d] = errno.to_ne_bytes();
-            let _ = sys::write(plan.report.as_raw_fd(), &[step as u8, a, b, c, d]);
+            tell(plan, step, errno);
             sys::exit(127)
         }
     }
+}
+
+/// Tells the host which step failed.
+fn tell(plan: &Plan, step: Step, errno: Errno) {
+    let [a, b, c, d] = errno.to_ne_bytes();
+    let _ = sys::write(plan.report.as_raw_fd(), &[step as u8, a, b, c, d]);
 }
 
 /// Tries whether namespaces can be had, and ends.
@@ -94,10 +99,25 @@ pub(super) fn trial(identity: Option<&Identity>) -> ! {
     })
 }
 
-#[expect(unsafe_code, reason = "the one fork of the child")]
-fn fork_program() -> Result<Fork, Errno> {
-    // SAFETY: both sides go on in this module and `init`, with system calls only.
-    unsafe { sys::fork(0, None) }
+/// Starts the child that becomes the program. It borrows the reaper's memory, which is the host's
+/// once more: copying that a second time would cost as much as all the rest.
+#[expect(unsafe_code, reason = "starts the one child of the child")]
+fn start_program(plan: &Plan, stack: &mut [MaybeUninit<u8>]) -> Result<i32, Errno> {
+    let plan = std::ptr::from_ref(plan).cast_mut().cast();
+    // SAFETY: `program` makes system calls and writes to no memory but its stack. The reaper stands
+    // still meanwhile, so the plan and the stack outlive it.
+    unsafe { sys::start_here(stack, program, plan) }
+}
+
+/// What the program's process does until it is executed.
+extern "C" fn program(plan: *mut libc::c_void) -> libc::c_int {
+    #[expect(unsafe_code, reason = "the plan comes through the kernel")]
+    // SAFETY: `start_program` passed on a reference, which lives while this runs.
+    let plan = unsafe { &*plan.cast::<Plan>() };
+    if let Err((step, errno)) = become_program(plan) {
+        tell(plan, step, errno);
+    }
+    127
 }
 
 /// What the reaper and the program have in common.

@@ -2,6 +2,7 @@
 //! but the thread's own error number. The child of a process with many threads may use no others.
 
 use std::ffi::CStr;
+use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
 
 use seccompiler::sock_filter;
@@ -98,6 +99,33 @@ pub(super) unsafe fn fork(flags: i32, pidfd: Option<&mut RawFd>) -> Result<Fork,
     match unsafe { call(libc::SYS_clone, [flags, 0, at, 0, 0]) }? {
         0 => Ok(Fork::Child),
         pid => Ok(Fork::Parent(i32::try_from(pid).unwrap_or(i32::MAX))),
+    }
+}
+
+/// Starts a child that shares this memory, on a stack of its own, and stands still until it has
+/// executed something else or ended. Returns its id.
+///
+/// # Safety
+/// `begin` may use nothing but this module and write to nothing but its stack; `argument` must be
+/// what it takes.
+#[expect(
+    unsafe_code,
+    reason = "two processes in one memory, of which one stands still"
+)]
+pub(super) unsafe fn start_here(
+    stack: &mut [MaybeUninit<u8>],
+    begin: extern "C" fn(*mut libc::c_void) -> libc::c_int,
+    argument: *mut libc::c_void,
+) -> Result<i32, Errno> {
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    let top = stack.as_mut_ptr_range().end;
+    let top = top.wrapping_sub(top.addr() % 16).cast();
+    // SAFETY: the stack grows down from its end, aligned as every architecture wants it; the caller
+    // vouches for the rest. libc's function is no more than the system call and the jump.
+    match unsafe { libc::clone(begin, top, flags, argument) } {
+        // SAFETY: libc gives every thread a place for its error number.
+        -1 => Err(unsafe { *libc::__errno_location() }),
+        pid => Ok(pid),
     }
 }
 
