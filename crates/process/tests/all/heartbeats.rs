@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use keyway_channel::pulse::PulseLimits;
+use keyway_process::ProcessOptions;
 use keyway_test_support::TestHost;
 use rustix::process::{Signal, kill_process};
 use serde_json::json;
@@ -19,13 +20,19 @@ use crate::support::{
 
 /// What [`watchful`] waits for until a silent process is dead: 200 ms of silence and three pings.
 const DEAD: Duration = Duration::from_millis(800);
-/// How long each of these pings may take.
-const PING: Duration = Duration::from_millis(200);
+/// How long a ping of [`patient`] may take.
+const PING: Duration = Duration::from_millis(500);
 const SIX_HOURS: Duration = Duration::from_secs(6 * 3600);
 /// Beats of healthy processes in the test.
 const BEATS: u64 = 10_000;
 /// Plugins that beat at once.
 const PLUGINS: usize = 8;
+
+/// Options for healthy processes on a machine that does other things.
+fn patient() -> ProcessOptions {
+    let pulse = PulseLimits::default().with_idle_ms(500).with_misses(3);
+    quick().with_pulse(pulse)
+}
 
 /// Lets a time pass in one step, as a machine does that was suspended.
 async fn jump(host: &TestHost, time: Duration) {
@@ -162,7 +169,7 @@ async fn s_b3_ten_thousand_beats_on_a_busy_machine_kill_nobody_who_is_healthy() 
 
 #[tokio::test]
 async fn s_b3_after_a_jump_of_six_hours_a_fresh_ping_has_to_fail_first() {
-    let site = Site::with(watchful())
+    let site = Site::with(patient())
         .stress("healthy", &[])
         .stress("frozen-plugin", &[]);
     let host = running(&site).await;
@@ -173,7 +180,7 @@ async fn s_b3_after_a_jump_of_six_hours_a_fresh_ping_has_to_fail_first() {
     let told = notice(&mut notices, "no sign of life").await;
     assert_eq!(told.plugin.as_str(), "frozen-plugin");
     assert!(began.elapsed() >= PING, "the hours count for nothing");
-    tokio::time::sleep(DEAD).await;
+    tokio::time::sleep(PING * 4).await;
     assert!(failures_in_trail(&host, "healthy").is_empty());
     assert!(host.call("healthy/echo", json!({})).await.is_ok());
 }
@@ -206,7 +213,7 @@ async fn s_b3_a_host_that_was_suspended_finds_its_plugins_alive() {
     let mut host = Apart::start(test, "suspended");
     host.hear("up");
     host.signal(Signal::STOP);
-    tokio::time::sleep(DEAD * 4).await;
+    tokio::time::sleep(PING * 8).await;
     host.signal(Signal::CONT);
     assert_eq!(host.hear("failures"), "0");
     assert_eq!(host.hear("same process"), "true");
@@ -214,12 +221,12 @@ async fn s_b3_a_host_that_was_suspended_finds_its_plugins_alive() {
 
 /// The host that is suspended, while its plugin runs on.
 async fn suspended() {
-    let site = Site::with(watchful()).stress("healthy", &[]);
+    let site = Site::with(patient()).stress("healthy", &[]);
     let host = running(&site).await;
     let before = program(&site);
     tell("up", true);
     // Its own time stands still for a part of this, or not: either way a few beats remain.
-    tokio::time::sleep(DEAD * 6).await;
+    tokio::time::sleep(PING * 12).await;
     tell("failures", failures_in_trail(&host, "healthy").len());
     tell("same process", program(&site) == before);
 }

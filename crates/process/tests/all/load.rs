@@ -89,7 +89,7 @@ impl Times {
     }
 }
 
-/// Calls a tool that has to answer, at a pace of a call in 2 ms, until it is over and so often at
+/// Calls a tool that has to answer, at a pace of a call in 5 ms, until it is over and so often at
 /// least.
 pub(crate) async fn paced(view: &View, tool: &str, least: usize, over: &AtomicBool) -> Times {
     let mut times = Vec::new();
@@ -97,7 +97,7 @@ pub(crate) async fn paced(view: &View, tool: &str, least: usize, over: &AtomicBo
         let began = Instant::now();
         view.call(tool, "{}").await.unwrap();
         times.push(began.elapsed());
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
     Times::of(times)
 }
