@@ -16,7 +16,7 @@ use crate::digest::Digest;
 use crate::effects::{EffectPerformer, NoEffects};
 use crate::engine::{Engine, EngineParts};
 use crate::gate::{CapabilityGate, Policy, StandardGate};
-use crate::host::{Found, Host, announce};
+use crate::host::{Definitions, Found, Host, announce};
 use crate::limits::Limits;
 use crate::operator::OperatorId;
 use crate::package::{Package, PackageError};
@@ -279,6 +279,9 @@ impl HostBuilder {
         });
         for event in events {
             announce(&engine, event);
+        }
+        if let State::Folder(folder) = &self.state {
+            engine.shown.keep_definitions(Definitions::below(folder));
         }
         Ok(Host::assemble(crate::host::HostParts {
             name: self.name,

@@ -245,6 +245,7 @@ fn pin(definitions: &[(&str, &str)]) -> Operation {
     Operation::PinTools {
         plugin: id("tools"),
         pins: pins(definitions),
+        changes: Vec::new(),
     }
 }
 

@@ -106,6 +106,10 @@ pub enum Operation {
         plugin: PluginId,
         /// Digest of each definition.
         pins: BTreeMap<ToolName, Digest>,
+        /// What changed, in words, from whoever has the definitions themselves; without them only
+        /// the tools are named.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        changes: Vec<String>,
     },
     /// Asks operators for a plugin; the one operation open to agents.
     Propose {

@@ -320,9 +320,13 @@ impl Host {
     /// Pins the definitions of plugins that run for the first time since they were approved.
     fn pin_unknown(&self, prepared: &[Prepared]) {
         for ready in prepared.iter().filter(|ready| ready.has_code()) {
+            let pins = ready.pins();
+            let definitions = self.engine.shown.definitions();
+            definitions.keep(&pins, &ready.descriptors(), &self.engine.redactor);
             let operation = Operation::PinTools {
                 plugin: ready.plugin().clone(),
-                pins: ready.pins(),
+                pins,
+                changes: Vec::new(),
             };
             if let Err(error) = self.engine.run_recorded(&operation) {
                 tracing::warn!(plugin = %ready.plugin(), "its tools could not be pinned: {error}");

@@ -3,7 +3,7 @@
 //! The files follow the life of a host: `outcome` (what starting reports), `live` (what runs),
 //! `holdings` (from the catalog to what the gate reads), `start`, `change` (every operation),
 //! `reload` (following a source), `probation` (versions that have
-//! just taken over), `shown` (what is visible of what runs, also when it fails), `layout` (the version of plugins' state), `follow` (following the
+//! just taken over), `definitions` (what pinned tools said of themselves), `shown` (what is visible of what runs, also when it fails), `layout` (the version of plugins' state), `follow` (following the
 //! catalog file), `approve` (calls that
 //! wait), `trail` (what the audit trail is told about the catalog).
 
@@ -11,6 +11,7 @@ mod approve;
 mod builtin;
 mod change;
 mod compatible;
+mod definitions;
 mod error;
 mod follow;
 mod holdings;
@@ -36,6 +37,7 @@ use tokio::sync::{Mutex, broadcast, watch};
 
 pub(crate) use approve::Consent;
 pub use change::OperationReport;
+pub(crate) use definitions::Definitions;
 pub use error::HostError;
 pub(crate) use holdings::refresh_holdings;
 pub use outcome::{PluginOutcome, PluginStatus, StartReport};

@@ -4,11 +4,14 @@
 //! that whoever lists or calls sees a plugin whole or not at all.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use keyway_plugin_api::{LogLevel, Manifest, PluginId, RegisteredHook, Tool, ToolName};
+use keyway_plugin_api::{
+    LogLevel, Manifest, PluginId, RegisteredHook, Tool, ToolDescriptor, ToolName,
+};
 use tokio::sync::Notify;
 
+use super::definitions::{Definitions, pins_of};
 use super::probation::{Probation, Probations};
 use crate::audit::AuditEvent;
 use crate::catalog::{CatalogEntry, Operation};
@@ -17,9 +20,10 @@ use crate::engine::Engine;
 use crate::gate::{HoldingsCell, Standing};
 use crate::notice::Notice;
 use crate::registry::{
-    InFlight, Owner, Quarantined, RegistrationReport, RegistryChange, ToolEntry, definition_of,
+    InFlight, Owner, Quarantined, RegistrationReport, RegistryChange, ToolEntry,
 };
 use crate::runtime::Failure;
+use crate::text;
 
 /// An instance of a plugin, by name and number.
 type Instance<'a> = (&'a PluginId, u64);
@@ -38,15 +42,12 @@ pub(crate) struct Contribution {
 impl Contribution {
     /// Returns the digests of the definitions.
     pub(crate) fn pins(&self) -> BTreeMap<ToolName, Digest> {
-        pins_of(&self.tools)
+        pins_of(descriptors(&self.tools))
     }
 }
 
-fn pins_of(tools: &[Arc<dyn Tool>]) -> BTreeMap<ToolName, Digest> {
-    let descriptors = tools.iter().map(|tool| tool.descriptor());
-    descriptors
-        .map(|d| (d.name.clone(), definition_of(d)))
-        .collect()
+fn descriptors(tools: &[Arc<dyn Tool>]) -> impl Iterator<Item = &ToolDescriptor> {
+    tools.iter().map(|tool| tool.descriptor())
 }
 
 /// The instances that are shown, or would be if they were not down.
@@ -55,6 +56,7 @@ pub(crate) struct ShownPlugins {
     table: Mutex<Table>,
     /// Told when a version did not pass its probation.
     failed: Notify,
+    definitions: OnceLock<Definitions>,
 }
 
 #[derive(Default)]
@@ -74,6 +76,16 @@ struct Shown {
 impl ShownPlugins {
     fn lock(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps from now on what tools say of themselves; whoever comes second changes nothing.
+    pub(crate) fn keep_definitions(&self, definitions: Definitions) {
+        self.definitions.get_or_init(|| definitions);
+    }
+
+    /// Returns what the pinned tools said of themselves.
+    pub(super) fn definitions(&self) -> &Definitions {
+        self.definitions.get_or_init(Definitions::default)
     }
 
     pub(super) fn begin_probation(&self, plugin: PluginId, probation: Probation) {
@@ -283,31 +295,64 @@ pub(crate) fn redefined(engine: &Arc<Engine>, instance: Instance<'_>, tools: Vec
     let Some(shown) = table.current(instance) else {
         return;
     };
-    let (before, now) = (shown.what.pins(), pins_of(&tools));
-    if before == now {
+    let (before, pins) = (shown.what.pins(), pins_of(descriptors(&tools)));
+    if before == pins {
         return;
     }
     let is_known = |(name, digest): (&ToolName, &Digest)| before.get(name) == Some(digest);
-    let is_narrower = now.iter().all(is_known);
+    let is_narrower = pins.iter().all(is_known);
+    let now = Redefined {
+        pins,
+        changes: told(engine, descriptors(&shown.what.tools), descriptors(&tools)),
+        tools: descriptors(&tools).cloned().collect(),
+    };
     shown.what.tools = tools;
     shown.is_down |= !is_narrower;
     republish(engine, shown);
     drop(table);
     engine.announce();
+    let what = match is_narrower {
+        true => "it has fewer tools",
+        false => "its tools are not those that were approved; they are out",
+    };
+    let message = format!("{what}: {}", now.changes.join("; "));
+    tell(engine, notice(LogLevel::Warn, instance.0, &message));
     if !is_narrower {
-        let message = "its tools are not those that were approved; they are out";
-        tell(engine, notice(LogLevel::Warn, instance.0, message));
         wait_for_approval(engine, instance.0, now);
     }
 }
 
+/// Tells in words what tools say otherwise than before, without a secret.
+pub(super) fn told<'t>(
+    engine: &Engine,
+    before: impl IntoIterator<Item = &'t ToolDescriptor>,
+    now: impl IntoIterator<Item = &'t ToolDescriptor>,
+) -> Vec<String> {
+    let before: Vec<_> = before.into_iter().collect();
+    let now: Vec<_> = now.into_iter().collect();
+    let lines = text::changes(&before, &now).into_iter();
+    lines
+        .map(|line| engine.redactor.redact(&line).into_owned())
+        .collect()
+}
+
+/// Tools other than those that were approved.
+struct Redefined {
+    pins: BTreeMap<ToolName, Digest>,
+    tools: Vec<ToolDescriptor>,
+    changes: Vec<String>,
+}
+
 /// Writes down that a plugin waits for an operator, without holding up whoever noticed.
-fn wait_for_approval(engine: &Arc<Engine>, plugin: &PluginId, pins: BTreeMap<ToolName, Digest>) {
+fn wait_for_approval(engine: &Arc<Engine>, plugin: &PluginId, now: Redefined) {
     let (engine, plugin) = (Arc::clone(engine), plugin.clone());
     let work = move || {
+        let definitions = engine.shown.definitions();
+        definitions.keep(&now.pins, &now.tools, &engine.redactor);
         let operation = Operation::PinTools {
             plugin: plugin.clone(),
-            pins,
+            pins: now.pins,
+            changes: now.changes,
         };
         if let Err(error) = engine.run_recorded(&operation) {
             let message = format!("its changed tools could not be written down: {error}");

@@ -4,6 +4,7 @@ use keyway_plugin_api::{PluginId, Risk, ToolDescriptor};
 
 use super::change::Reach;
 use super::live::{self, Prepared};
+use super::shown::told;
 use super::{Found, Host, PluginOutcome, PluginStatus, StartReport};
 use crate::approval::{ApprovalId, ApprovalRequest, ApprovalSubject, Decision};
 use crate::audit::AuditEvent;
@@ -33,6 +34,7 @@ impl Host {
         refused.append(&mut self.take_in().await);
         self.ask_approver().await;
         let mut report = self.start_all().await;
+        self.engine.shown.definitions().sweep(&self.catalog());
         report.plugins.append(&mut refused);
         self.engine.announce();
         report
@@ -119,7 +121,9 @@ impl Host {
         let state = self.catalog();
         let waits = |entry: &&PluginId| state.entry(entry).is_some_and(waits);
         for plugin in state.entries.keys().filter(waits) {
-            self.ask_about(plugin, Vec::new()).await;
+            let pins = state.entry(plugin).map(|entry| &asked(entry).tool_pins);
+            let tools = pins.and_then(|pins| self.engine.shown.definitions().of(pins));
+            self.ask_about(plugin, tools.unwrap_or_default()).await;
         }
     }
 
@@ -218,16 +222,25 @@ impl Host {
 
     /// Pins the definitions that were registered; a changed one needs an operator, who is asked.
     async fn pin(&self, id: &PluginId, prepared: &Prepared) -> Option<PluginStatus> {
-        let pins = prepared.pins();
-        let state = self.catalog();
-        let known = state
-            .entry(id)
-            .map(|entry| &entry.keyway.declared.tool_pins);
-        if known == Some(&pins) || !prepared.has_code() {
+        if !prepared.has_code() {
             return None;
         }
+        let pins = prepared.pins();
+        let definitions = self.engine.shown.definitions();
+        let state = self.catalog();
+        let known = &state.entry(id)?.keyway.declared.tool_pins;
+        if *known == pins && definitions.holds(&pins) {
+            return None;
+        }
+        let tools = prepared.descriptors();
+        definitions.keep(&pins, &tools, &self.engine.redactor);
+        if *known == pins {
+            return None;
+        }
+        let before = definitions.of(known);
         let operation = Operation::PinTools {
             plugin: id.clone(),
+            changes: before.map_or_else(Vec::new, |before| told(&self.engine, &before, &tools)),
             pins,
         };
         if let Err(error) = self.record_only(&operation).await {
@@ -239,7 +252,7 @@ impl Host {
             });
         }
         if self.catalog().entry(id).is_some_and(waits) {
-            self.ask_about(id, prepared.descriptors()).await;
+            self.ask_about(id, tools).await;
         }
         let state = self.catalog();
         let entry = state.entry(id)?;

@@ -7,6 +7,7 @@
 //! read like instructions ([`lint`]). The linter informs an operator; nothing that is enforced
 //! depends on it. Digests are taken over the original bytes, never over what is printed.
 
+mod change;
 mod inventory;
 mod lint;
 mod phrases;
@@ -14,6 +15,7 @@ mod printable;
 mod skeleton;
 mod visible;
 
+pub(crate) use change::changes;
 pub use inventory::inventory;
 pub(crate) use inventory::strings;
 pub use lint::{LintFinding, LintRule, lint};

@@ -10,7 +10,7 @@ use super::instance::{descriptors, read, report, tools};
 use crate::McpError;
 use crate::client::{Connection, McpClient};
 use crate::config::McpServer;
-use crate::tools::{Link, ToolReading, changes, summary};
+use crate::tools::{Link, ToolReading};
 
 /// Waiting before the first return; doubled each time.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
@@ -91,13 +91,9 @@ impl Supervisor {
 
     /// Holds tools against those that were registered; tells whether they are the same.
     fn compare(&self, reading: &ToolReading) -> bool {
-        let now = descriptors(reading);
-        if now == self.approved {
+        if descriptors(reading) == self.approved {
             return true;
         }
-        let (before, after): (Vec<_>, Vec<_>) =
-            (self.approved.iter().collect(), now.iter().collect());
-        self.note(LogLevel::Warn, summary(&changes(&before, &after)));
         report(&self.supervision, &reading.kept_out);
         self.supervision.redefined(tools(reading, &self.link));
         false

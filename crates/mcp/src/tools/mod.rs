@@ -1,7 +1,6 @@
 //! A server's tools as keyway's: read one by one, never believed, called through a link that
 //! outlives a restart.
 
-mod change;
 mod effect;
 mod header;
 mod link;
@@ -9,7 +8,6 @@ mod read;
 mod remote;
 mod reply;
 
-pub(crate) use change::{changes, summary};
 pub(crate) use link::Link;
 pub use read::{KeptOut, ReadTool, ToolReading, read_tools};
 pub(crate) use remote::RemoteTool;

@@ -117,7 +117,7 @@ fn s_d7_what_is_not_pinned_is_shown_as_such() {
 }
 
 #[test]
-fn s_b3_variables_that_steer_programs_are_refused() {
+fn s_c6_variables_that_steer_programs_are_refused() {
     let server = McpServer::stdio("s", "server", [] as [&str; 0]).unwrap();
     for name in [
         "LD_PRELOAD",

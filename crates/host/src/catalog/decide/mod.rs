@@ -58,7 +58,11 @@ fn carry_out(draft: &mut Draft<'_>, operation: &Operation) -> Result<String, Cat
         Operation::ForgetToolRule { target, scope, .. } => rule::forget(draft, target, scope),
         Operation::GrantOne { plugin, grant } => approve::grant_one(draft, plugin, grant),
         Operation::Install { candidate } => install::install(draft, candidate),
-        Operation::PinTools { plugin, pins } => update::pin_tools(draft, plugin, pins),
+        Operation::PinTools {
+            plugin,
+            pins,
+            changes,
+        } => update::pin_tools(draft, plugin, pins, changes),
         Operation::Propose { source, why, by } => rule::propose(draft, source, why, by),
         Operation::Reload { plugin, candidate } => update::reload(draft, plugin, candidate),
         Operation::Revoke { plugin, by, reason } => deny::revoke(draft, plugin, by, reason),

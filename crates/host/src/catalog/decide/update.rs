@@ -249,6 +249,7 @@ pub(super) fn pin_tools(
     draft: &mut Draft<'_>,
     plugin: &PluginId,
     pins: &BTreeMap<ToolName, Digest>,
+    changes: &[String],
 ) -> Result<String, CatalogError> {
     let entry = draft.usable(plugin)?;
     let known = &entry.keyway.declared.tool_pins;
@@ -275,7 +276,10 @@ pub(super) fn pin_tools(
     draft.edit(plugin, |entry| {
         entry.keyway.pending_update = Some(Box::new(PendingUpdate {
             candidate,
-            diff: changed,
+            diff: match changes {
+                [] => changed,
+                told => told.to_vec(),
+            },
             at_ms,
         }));
     });

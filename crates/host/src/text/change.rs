@@ -1,13 +1,16 @@
-//! What changed between two readings of a server's tools, in words for an operator.
+//! What changed between two descriptions of a plugin's tools, in words for an operator.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use keyway_host::text::excerpt;
 use keyway_plugin_api::ToolDescriptor;
 use serde_json::Value;
 
+use super::excerpt;
+
 /// Changes of one tool that are shown; the rest is counted.
 const SHOWN: usize = 12;
+/// Lines that are shown of all tools; the rest is counted.
+const LINES: usize = 100;
 
 /// Lists what changed, one line each: tools that came and went, and each changed value with the
 /// old and the new, safe to print.
@@ -25,6 +28,11 @@ pub(crate) fn changes(before: &[&ToolDescriptor], now: &[&ToolDescriptor]) -> Ve
             Some(was) if was == tool => {}
             Some(was) => lines.extend(strings(name, was, tool)),
         }
+    }
+    let more = lines.len().saturating_sub(LINES);
+    lines.truncate(LINES);
+    if more > 0 {
+        lines.push(format!("and {more} more"));
     }
     lines
 }
@@ -95,11 +103,6 @@ fn around(text: &str, other: &str) -> String {
     format!("{dots}{}", excerpt(&part))
 }
 
-/// Joins lines of changes to one text.
-pub(crate) fn summary(lines: &[String]) -> String {
-    format!("its tools changed:\n{}", lines.join("\n"))
-}
-
 #[cfg(test)]
 mod tests {
     use keyway_plugin_api::{Effect, ToolName};
@@ -129,6 +132,9 @@ mod tests {
         let (a, b) = (tool("old", "Old."), tool("new", "New."));
         assert_eq!(changes(&[&a], &[&b]), ["- old", "+ new: New."]);
         assert!(changes(&[&a], &[&a.clone()]).is_empty());
+        let many: Vec<_> = (0..300).map(|i| tool(&format!("t{i}"), "T.")).collect();
+        let lines = changes(&[], &many.iter().collect::<Vec<_>>());
+        assert_eq!((lines.len(), lines[100].as_str()), (101, "and 200 more"));
     }
 
     #[test]
