@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
-    SeccompFilter, SeccompRule, TargetArch, sock_filter,
+    SeccompFilter, SeccompRule, TargetArch,
 };
 
+use super::outright;
 use super::rules::TRUNCATION;
 use crate::error::SpawnError;
 use crate::jail::Jail;
@@ -169,40 +170,45 @@ pub(super) fn is_supported() -> bool {
     TargetArch::try_from(std::env::consts::ARCH).is_ok()
 }
 
-/// Builds the filters of a jail: all of them apply, the strictest answer counts.
+/// Builds the filters of a jail: all of them apply, the strictest answer counts. The first also ends
+/// a program that makes calls of another architecture.
 pub(super) fn programs(jail: &Jail) -> Result<Vec<BpfProgram>, SpawnError> {
     if !jail.probe.seccomp {
         return Ok(Vec::new());
     }
-    let built = refused(jail).and_then(|refused| {
-        let unknown = UNKNOWN.iter().map(|number| (*number, Vec::new())).collect();
-        Ok(vec![
-            compile(refused, libc::EPERM)?,
-            compile(unknown, libc::ENOSYS)?,
-        ])
-    });
-    let mut programs = built.map_err(|error| SpawnError::Host {
+    let failed = |words: String| SpawnError::Host {
         what: "building the filter over system calls",
-        source: std::io::Error::other(error.to_string()),
-    })?;
-    if cfg!(target_arch = "x86_64") {
-        programs.push(no_second_table());
-    }
-    Ok(programs)
+        source: std::io::Error::other(words),
+    };
+    let conditional = conditional(jail).and_then(compile);
+    let conditional = conditional.map_err(|error| failed(error.to_string()))?;
+    let outright = outright::refuse(&numbers(jail));
+    let outright = outright.ok_or_else(|| failed("too many system calls".to_owned()))?;
+    Ok(vec![conditional, outright])
 }
 
-fn compile(rules: Rules, errno: i32) -> Result<BpfProgram, BackendError> {
-    let refuse = SeccompAction::Errno(errno.cast_unsigned());
+fn compile(rules: Rules) -> Result<BpfProgram, BackendError> {
+    let refuse = SeccompAction::Errno(libc::EPERM.cast_unsigned());
     let arch = TargetArch::try_from(std::env::consts::ARCH)?;
     SeccompFilter::new(rules, SeccompAction::Allow, refuse, arch)?.try_into()
 }
 
-fn refused(jail: &Jail) -> Result<Rules, BackendError> {
-    let outright = REFUSED.iter().chain(REFUSED_HERE);
-    let mut rules: Rules = outright.map(|number| (*number, Vec::new())).collect();
-    if jail.probe.landlock < TRUNCATION {
-        rules.insert(libc::SYS_truncate, Vec::new());
-    }
+/// What is refused whatever its arguments are, with the error that says so.
+fn numbers(jail: &Jail) -> BTreeMap<u32, i32> {
+    let truncate = (jail.probe.landlock < TRUNCATION).then_some(&libc::SYS_truncate);
+    let refused = REFUSED.iter().chain(REFUSED_HERE).chain(truncate);
+    let refused = refused.map(|number| (number, libc::EPERM));
+    let unknown = UNKNOWN.iter().map(|number| (number, libc::ENOSYS));
+    // No number of a system call is negative.
+    let numbers = refused.chain(unknown);
+    numbers
+        .filter_map(|(number, errno)| Some((u32::try_from(*number).ok()?, errno)))
+        .collect()
+}
+
+/// What is refused with some arguments.
+fn conditional(jail: &Jail) -> Result<Rules, BackendError> {
+    let mut rules = Rules::new();
     // Datagram sockets can be pointed at any other; connected ones cannot.
     rules.insert(
         libc::SYS_socketpair,
@@ -244,23 +250,4 @@ fn is_not(argument: u8, value: i32) -> Result<SeccompRule, BackendError> {
 fn has(argument: u8, mask: i32, value: i32) -> Result<SeccompRule, BackendError> {
     let mask = SeccompCmpOp::MaskedEq(u64::from(mask.cast_unsigned()));
     rule(argument, mask, u64::from(value.cast_unsigned()))
-}
-
-/// Refuses the second table of system calls of x86-64 (x32), which would go around the first.
-fn no_second_table() -> BpfProgram {
-    const LOAD: u16 = 0x20; // the number of the call
-    const AT_LEAST: u16 = 0x35;
-    const RETURN: u16 = 0x06;
-    let step = |code, jt, jf, k| sock_filter { code, jt, jf, k };
-    vec![
-        step(LOAD, 0, 0, 0),
-        step(AT_LEAST, 0, 1, 0x4000_0000),
-        step(
-            RETURN,
-            0,
-            0,
-            libc::SECCOMP_RET_ERRNO | libc::ENOSYS.cast_unsigned(),
-        ),
-        step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
-    ]
 }

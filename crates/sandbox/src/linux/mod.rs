@@ -8,6 +8,7 @@ mod cgroup;
 mod child;
 mod filter;
 mod init;
+mod outright;
 mod plan;
 mod rules;
 mod spawner;
