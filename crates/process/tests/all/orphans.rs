@@ -20,9 +20,12 @@ fn unique(number: u32) -> String {
     format!("4711.{}{number}", std::process::id())
 }
 
-/// Processes that sleep for a time; the plugin's name for it is not among them.
+/// Processes that sleep for a time, and none that is about to become one.
 fn sleepers(seconds: &str) -> Vec<PathBuf> {
-    processes(&format!("sleep\0{seconds}\0"))
+    let mut found = processes(&format!("sleep\0{seconds}\0"));
+    let is_sleep = |line: &[u8]| line.starts_with(b"sleep\0") || line.starts_with(b"/bin/sleep\0");
+    found.retain(|path| std::fs::read(path.join("cmdline")).is_ok_and(|line| is_sleep(&line)));
+    found
 }
 
 /// Asserts that in a short time there is none any more.
