@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod calls;
+mod crew;
 mod describe;
 mod entry;
 mod error;

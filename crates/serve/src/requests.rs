@@ -52,9 +52,9 @@ impl Requests {
     }
 
     /// Sends something that needs no answer.
-    async fn say(&self, call: u64, effect: EffectRequest) -> Result<EffectReply, ToolError> {
+    fn say(&self, call: u64, effect: EffectRequest) -> Result<EffectReply, ToolError> {
         let call = Some(call);
-        let sent = self.writer.send(&FromPlugin::Notice { call, effect }).await;
+        let sent = self.writer.send(&FromPlugin::Notice { call, effect });
         sent.map(|()| EffectReply::Done).map_err(as_tool_error)
     }
 
@@ -74,7 +74,7 @@ impl Requests {
         let id = PluginRequestId(number);
         let call = Some(call);
         let request = FromPlugin::Request { id, call, effect };
-        if let Err(unsent) = self.writer.send(&request).await {
+        if let Err(unsent) = self.writer.send(&request) {
             // It was never sent, so no answer can come.
             drop(self.waiting().end(number));
             return Err(as_tool_error(unsent));
@@ -100,12 +100,10 @@ impl HostServices for ChannelServices {
     ) -> Result<EffectReply, ToolError> {
         let requests = Arc::clone(&self.0);
         let id = call.id;
-        let asking = match request {
-            EffectRequest::Log { .. } | EffectRequest::Progress { .. } => {
-                tokio::spawn(async move { requests.say(id, request).await })
-            }
-            _ => tokio::spawn(requests.ask(id, request)),
-        };
+        if let EffectRequest::Log { .. } | EffectRequest::Progress { .. } = request {
+            return requests.say(id, request);
+        }
+        let asking = tokio::spawn(requests.ask(id, request));
         let answered = tokio::time::timeout(remaining(call.deadline_ms), asking).await;
         match answered {
             Ok(Ok(outcome)) => outcome,

@@ -1,8 +1,18 @@
 //! An open channel from its first request to its end.
 
+use std::io::Read as _;
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use crate::calls::Calls;
+use crate::crew::{Crew, Ended, Work};
+use crate::error::ServeError;
+use crate::opening::Opened;
+use crate::panics::catch_async;
+use crate::registered::{Registered, register};
+use crate::requests::{ChannelServices, Requests};
+use crate::writer::Writer;
 use keyway_channel::frame::FrameDecoder;
 use keyway_channel::message::{
     FromHost, HostRequest, HostRequestId, ProtocolError, RawAnswer, RpcError, StateMigration,
@@ -12,22 +22,16 @@ use keyway_plugin_api::{
     Arguments, CallCx, CallInfo, HookEvent, HostServices, Manifest, Plugin, Tool, ToolError,
     ToolErrorKind,
 };
-use tokio::io::AsyncReadExt as _;
-use tokio::net::unix::OwnedReadHalf;
-use tokio::sync::oneshot;
-
-use crate::calls::Calls;
-use crate::error::ServeError;
-use crate::opening::Opened;
-use crate::panics::catch_async;
-use crate::registered::{Registered, register};
-use crate::requests::{ChannelServices, Requests};
-use crate::writer::Writer;
 
 /// How long `stop` may take when the host is gone and nobody else counts.
 const LAST_STOP: Duration = Duration::from_secs(2);
 
-/// Everything that the tasks of one channel share.
+/// Bytes that are read at once.
+const READ_BYTES: usize = 64 * 1024;
+/// Threads for the timers and tasks that tools make for themselves.
+const TIMER_THREADS: usize = 2;
+
+/// Everything that the threads of one channel share.
 struct Session {
     plugin: Arc<dyn Plugin>,
     manifest: Manifest,
@@ -39,6 +43,7 @@ struct Session {
     requests: Arc<Requests>,
     services: Arc<dyn HostServices>,
     writer: Writer,
+    crew: Arc<Crew>,
 }
 
 /// Serves until the host says stop, goes away or breaks the protocol.
@@ -47,32 +52,32 @@ pub(crate) fn serve(
     manifest: Manifest,
     opened: Opened,
 ) -> Result<(), ServeError> {
-    let limits = opened.verified.offer().limits;
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        // A thread for every call that may block, and two more, so that the reader always has one.
-        .worker_threads(limits.inflight.clamp(2, 62) + 2)
-        .thread_name("keyway")
+        .worker_threads(TIMER_THREADS)
+        .thread_name("keyway-timers")
         .enable_all()
         .build()
         .map_err(ServeError::io("the threads cannot be started"))?;
-    let ended = runtime.block_on(run(plugin, manifest, opened));
-    // A tool that never returns must not keep the process.
-    runtime.shutdown_background();
+    let ended = run(plugin, manifest, opened, &runtime);
+    // It ends with the process: a shutdown would wait for what blocks, and would make tools panic
+    // that still wait for a timer.
+    std::mem::forget(runtime);
     ended
 }
 
-async fn run(
+fn run(
     plugin: Arc<dyn Plugin>,
     manifest: Manifest,
     opened: Opened,
-) -> Result<(), ServeError> {
+    runtime: &tokio::runtime::Runtime,
+) -> Ended {
     let limits = opened.verified.offer().limits;
-    let set_up = |e| ServeError::io("the channel cannot be set up")(e);
-    opened.stream.set_nonblocking(true).map_err(set_up)?;
-    let stream = tokio::net::UnixStream::from_std(opened.stream).map_err(set_up)?;
-    let (reading, writing) = stream.into_split();
-    let writer = Writer::new(writing, limits);
+    let stream = opened.stream.try_clone();
+    let stream = stream.map_err(ServeError::io("the channel cannot be set up"))?;
+    let writer = Writer::new(stream, limits);
     let requests = Requests::new(writer.clone(), limits);
+    // A thread for every call that may block, and two more, so that one always reads.
+    let threads = limits.inflight.clamp(2, 62) + 2;
     let session = Arc::new(Session {
         plugin,
         manifest,
@@ -82,58 +87,63 @@ async fn run(
         calls: Calls::new(limits.inflight),
         services: Arc::new(ChannelServices(Arc::clone(&requests))),
         requests,
+        crew: Crew::new(threads, writer.clone(), runtime.handle().clone()),
         writer,
     });
-    let (tell_shutdown, shutdown) = oneshot::channel();
     let reader = Reader {
         session: Arc::clone(&session),
-        half: reading,
+        stream: opened.stream,
         decoder: opened.decoder,
-        shutdown: Some(tell_shutdown),
+        is_first: !opened.rest.is_empty(),
+        bytes: opened.rest,
     };
-    let mut reader = tokio::spawn(reader.read(opened.rest));
-    let ended = tokio::select! {
-        biased;
-        Ok(()) = shutdown => return Ok(()),
-        ended = &mut reader => ended,
-    };
-    session.requests.abandon();
-    session.calls.cancel_all();
-    // Nobody is left who could be told that it took too long.
-    drop(tokio::time::timeout(LAST_STOP, session.stop()).await);
-    match ended {
-        Ok(Err(error)) => Err(error),
-        Ok(Ok(())) | Err(_) => Err(ServeError::Closed),
+    let ended = session.crew.serve(reader);
+    if ended.is_err() {
+        session.requests.abandon();
+        session.calls.cancel_all();
+        // Nobody is left who could be told that it took too long.
+        let stop = async { tokio::time::timeout(LAST_STOP, session.stop()).await };
+        drop(runtime.block_on(stop));
     }
+    ended
 }
 
-/// Reads, answers what must not wait, and starts a task for everything else.
-struct Reader {
+/// Reads, answers what must not wait, and makes work of everything else.
+pub(crate) struct Reader {
     session: Arc<Session>,
-    half: OwnedReadHalf,
+    stream: UnixStream,
     decoder: FrameDecoder,
-    shutdown: Option<oneshot::Sender<()>>,
+    bytes: Vec<u8>,
+    /// What came behind the handshake has not been taken in.
+    is_first: bool,
 }
 
 impl Reader {
-    /// Reads to the end of the channel.
-    async fn read(mut self, mut bytes: Vec<u8>) -> Result<(), ServeError> {
-        let mut read = bytes.len();
-        bytes.resize(64 * 1024 + read, 0);
+    /// Waits until the host has sent something, and returns how many bytes of it are here.
+    pub(crate) fn wait(&mut self) -> Result<usize, ServeError> {
+        if std::mem::take(&mut self.is_first) {
+            return Ok(self.bytes.len());
+        }
+        self.bytes.resize(READ_BYTES, 0);
         loop {
-            let mut input = &bytes[..read];
-            while let Some(line) = self.decoder.next_line(&mut input).map_err(of_frame)? {
-                take(&self.session, line, &mut self.shutdown)?;
-            }
-            read = self
-                .half
-                .read(&mut bytes)
-                .await
-                .map_err(ServeError::io("the channel cannot be read"))?;
-            if read == 0 {
-                return self.decoder.finish().map_err(of_frame);
+            match self.stream.read(&mut self.bytes) {
+                Ok(0) => {
+                    self.decoder.finish().map_err(of_frame)?;
+                    return Err(ServeError::Closed);
+                }
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                read => return read.map_err(ServeError::io("the channel cannot be read")),
             }
         }
+    }
+
+    /// Takes these bytes in.
+    pub(crate) fn take(&mut self, count: usize, work: &mut Vec<Work>) -> Result<(), ServeError> {
+        let mut input = self.bytes.get(..count).unwrap_or_default();
+        while let Some(line) = self.decoder.next_line(&mut input).map_err(of_frame)? {
+            take(&self.session, line, work)?;
+        }
+        Ok(())
     }
 }
 
@@ -141,62 +151,46 @@ fn of_frame(error: keyway_channel::frame::FrameError) -> ServeError {
     ServeError::Protocol(error.into())
 }
 
-fn take(
-    session: &Arc<Session>,
-    line: &str,
-    shutdown: &mut Option<oneshot::Sender<()>>,
-) -> Result<(), ProtocolError> {
+fn take(session: &Arc<Session>, line: &str, work: &mut Vec<Work>) -> Result<(), ProtocolError> {
     match FromHost::parse(line)? {
         FromHost::Answer { id, answer } => session.requests.answered(id, answer)?,
         FromHost::Cancelled { call } => session.calls.cancel(call),
-        FromHost::Refused { id, error } => session.answer_soon(id, Err(error)),
-        FromHost::Request { id, request } => session.serve(id, request, shutdown),
+        FromHost::Refused { id, error } => session.writer.answer(id, Err(error)),
+        FromHost::Request { id, request } => work.extend(session.serve(id, request)),
         _ => {}
     }
     Ok(())
 }
 
 impl Session {
-    /// Answers without holding up the reader.
-    fn answer_soon(self: &Arc<Self>, id: HostRequestId, answer: RawAnswer) {
-        let session = Arc::clone(self);
-        tokio::spawn(async move { session.writer.answer(id, answer).await });
-    }
-
-    fn serve(
-        self: &Arc<Self>,
-        id: HostRequestId,
-        request: HostRequest,
-        shutdown: &mut Option<oneshot::Sender<()>>,
-    ) {
+    /// Answers what must not wait; everything else is work for the crew.
+    fn serve(self: &Arc<Self>, id: HostRequestId, request: HostRequest) -> Option<Work> {
         let session = Arc::clone(self);
         match request {
             HostRequest::CallTool(call) => session.call(id, call),
             HostRequest::RunHook { hook, event } => session.hook(id, hook, event),
             HostRequest::Ping => {
-                let pong = self.calls.pong();
-                self.answer_soon(id, pong.to_result());
+                self.writer.answer(id, self.calls.pong().to_result());
+                None
             }
             HostRequest::Drain => {
                 // Before the next line is read, so that what comes behind it is refused.
                 self.calls.close();
-                drop(tokio::spawn(async move {
+                Some(Box::pin(async move {
                     session.calls.idle().await;
-                    session.writer.answer(id, done()).await;
-                }));
+                    session.writer.answer(id, done());
+                }))
             }
-            HostRequest::Shutdown => {
-                let tell = shutdown.take();
-                drop(tokio::spawn(async move {
-                    session.calls.cancel_all();
-                    session.stop().await;
-                    session.writer.answer(id, done()).await;
-                    tell.map(|tell| tell.send(()))
-                }));
-            }
-            request => drop(tokio::spawn(async move {
+            HostRequest::Shutdown => Some(Box::pin(async move {
+                session.calls.cancel_all();
+                session.stop().await;
+                session.writer.answer(id, done());
+                let sent = session.writer.flush();
+                session.crew.end(sent.map_err(|_| ServeError::Closed));
+            })),
+            request => Some(Box::pin(async move {
                 let answer = session.prepare(request).await;
-                session.writer.answer(id, answer).await;
+                session.writer.answer(id, answer);
             })),
         }
     }
@@ -239,47 +233,52 @@ impl Session {
         }
     }
 
-    fn call(self: Arc<Self>, id: HostRequestId, call: ToolCall) {
+    fn call(self: Arc<Self>, id: HostRequestId, call: ToolCall) -> Option<Work> {
         let tool = self.registered.get().and_then(|r| r.tool(&call.name));
         let Some(tool) = tool else {
             let name: String = call.name.chars().take(64).collect();
             let message = format!("this plugin has no tool `{name}`");
             let error = ToolError::new(ToolErrorKind::NotFound, message);
-            return self.answer_soon(id, Err(RpcError::tool(&error)));
+            return self.refuse(id, RpcError::tool(&error));
         };
         let (plugin, caller) = (self.manifest.name().clone(), call.caller.as_str().into());
         let mut info = CallInfo::new(call.call, plugin, call.name.as_str().into(), caller);
         info.deadline_ms = call.deadline_ms;
         let (cx, guard) = CallCx::begin(info, Arc::clone(&self.services));
         match self.calls.enter(Some((call.call, guard))) {
-            Ok(place) => drop(tokio::spawn(async move {
+            Ok(place) => Some(Box::pin(async move {
                 let answer = run_tool(&*tool, &call, &cx).await;
                 place.end();
-                self.writer.answer(id, answer).await;
+                self.writer.answer(id, answer);
                 drop(place);
             })),
-            Err(refused) => self.answer_soon(id, Err(refused)),
+            Err(refused) => self.refuse(id, refused),
         }
     }
 
-    fn hook(self: Arc<Self>, id: HostRequestId, hook: u32, event: HookEvent) {
+    fn hook(self: Arc<Self>, id: HostRequestId, hook: u32, event: HookEvent) -> Option<Work> {
         let Some(registered) = self.registered.get().and_then(|r| r.hook(hook)) else {
             let error = RpcError::reason(format!("this plugin has no hook {hook}"));
-            return self.answer_soon(id, Err(error));
+            return self.refuse(id, error);
         };
         match self.calls.enter(None) {
-            Ok(place) => drop(tokio::spawn(async move {
+            Ok(place) => Some(Box::pin(async move {
                 let verdict = catch_async(registered.hook.run(&event)).await;
                 let answer = match verdict {
                     Ok(verdict) => verdict_to_result(verdict),
                     Err(panic) => Err(RpcError::reason(format!("the hook panicked: {panic}"))),
                 };
                 place.end();
-                self.writer.answer(id, answer).await;
+                self.writer.answer(id, answer);
                 drop(place);
             })),
-            Err(refused) => self.answer_soon(id, Err(refused)),
+            Err(refused) => self.refuse(id, refused),
         }
+    }
+
+    fn refuse(&self, id: HostRequestId, error: RpcError) -> Option<Work> {
+        self.writer.answer(id, Err(error));
+        None
     }
 }
 

@@ -1,19 +1,29 @@
 //! The sending end of the channel, shared by everything that sends.
+//!
+//! Answers gather until somebody sends them; a request of the plugin goes at once, with whatever has
+//! gathered before it.
 
-use std::sync::Arc;
+use std::io::{self, Write as _};
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use keyway_channel::ChannelLimits;
 use keyway_channel::frame::FrameError;
 use keyway_channel::message::{FromPlugin, HostRequestId, RawAnswer, Refusal, RpcError};
-use tokio::io::AsyncWriteExt as _;
-use tokio::net::unix::OwnedWriteHalf;
-use tokio::sync::Mutex;
+
+/// Bytes that gather at most before they are sent.
+const GATHERED: usize = 64 * 1024;
 
 /// Writes whole messages; whoever writes waits until the host takes them.
 #[derive(Clone)]
-pub(crate) struct Writer {
-    half: Arc<Mutex<OwnedWriteHalf>>,
+pub(crate) struct Writer(Arc<Sending>);
+
+struct Sending {
+    stream: UnixStream,
     limits: ChannelLimits,
+    gathered: Mutex<Vec<u8>>,
+    /// Whoever holds it sends; an empty buffer between two times.
+    turn: Mutex<Vec<u8>>,
 }
 
 /// Why a message was not sent.
@@ -25,34 +35,58 @@ pub(crate) enum Unsent {
 }
 
 impl Writer {
-    pub(crate) fn new(half: OwnedWriteHalf, limits: ChannelLimits) -> Self {
-        let half = Arc::new(Mutex::new(half));
-        Self { half, limits }
+    pub(crate) fn new(stream: UnixStream, limits: ChannelLimits) -> Self {
+        Self(Arc::new(Sending {
+            stream,
+            limits,
+            gathered: Mutex::default(),
+            turn: Mutex::default(),
+        }))
     }
 
-    /// Sends one message.
-    ///
-    /// # Cancel safety
-    /// None: a message that is cut off would spoil the channel, so only tasks that run to their
-    /// end call this.
-    pub(crate) async fn send(&self, message: &FromPlugin) -> Result<(), Unsent> {
-        let mut line = Vec::with_capacity(256);
+    /// Sends one message now.
+    pub(crate) fn send(&self, message: &FromPlugin) -> Result<(), Unsent> {
+        let sending = &*self.0;
         message
-            .encode(self.limits, &mut line)
+            .encode(sending.limits, &mut lock(&sending.gathered))
             .map_err(Unsent::Unfit)?;
-        let mut half = self.half.lock().await;
-        half.write_all(&line).await.map_err(|_| Unsent::Gone)
+        self.flush().map_err(|_| Unsent::Gone)
     }
 
-    /// Answers a request of the host. An answer that cannot be sent becomes an error that can.
-    pub(crate) async fn answer(&self, id: HostRequestId, answer: RawAnswer) {
-        let sent = self.send(&FromPlugin::Answer { id, answer }).await;
-        let Err(Unsent::Unfit(error)) = sent else {
+    /// Answers a request of the host; the answer goes with the next [`Writer::flush`]. One that
+    /// cannot be sent becomes an error that can.
+    pub(crate) fn answer(&self, id: HostRequestId, answer: RawAnswer) {
+        let sending = &*self.0;
+        let mut gathered = lock(&sending.gathered);
+        let message = FromPlugin::Answer { id, answer };
+        if let Err(error) = message.encode(sending.limits, &mut gathered) {
+            let refusal = RpcError::refused(Refusal::FrameTooLarge, error.to_string());
+            let answer = Err(refusal);
+            drop(FromPlugin::Answer { id, answer }.encode(sending.limits, &mut gathered));
+        }
+        let is_enough = gathered.len() >= GATHERED;
+        drop(gathered);
+        if is_enough {
             // The reader notices a channel that is gone.
-            return;
-        };
-        let refusal = RpcError::refused(Refusal::FrameTooLarge, error.to_string());
-        let answer = Err(refusal);
-        drop(self.send(&FromPlugin::Answer { id, answer }).await);
+            drop(self.flush());
+        }
     }
+
+    /// Sends what has gathered, in the order in which it came.
+    pub(crate) fn flush(&self) -> io::Result<()> {
+        let sending = &*self.0;
+        let mut bytes = lock(&sending.turn);
+        std::mem::swap(&mut *bytes, &mut *lock(&sending.gathered));
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let sent = (&sending.stream).write_all(&bytes);
+        bytes.clear();
+        bytes.shrink_to(GATHERED);
+        sent
+    }
+}
+
+fn lock(buffer: &Mutex<Vec<u8>>) -> MutexGuard<'_, Vec<u8>> {
+    buffer.lock().unwrap_or_else(PoisonError::into_inner)
 }

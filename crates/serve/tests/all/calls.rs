@@ -137,6 +137,26 @@ fn l12_pings_are_answered_while_every_place_is_taken_by_a_call_that_blocks() {
 }
 
 #[test]
+fn l12_a_call_that_blocks_holds_up_no_other() {
+    let mut scene = Scene::probe();
+    for call in 1..=3 {
+        scene.start_call(call, "block", &json!({"ms": 60_000}));
+    }
+    // Short ones, one that asks the host for something, and one that waits for a timer.
+    for round in 1..=20 {
+        let words = json!({"words": "quick"});
+        assert_eq!(scene.call("echo", &words).unwrap(), words);
+        assert_eq!(scene.call("count", &json!({})).unwrap(), round.to_string());
+        assert_eq!(scene.call("linger", &json!({"ms": 1})).unwrap(), "had time");
+    }
+    let pong = scene.ask(HostRequest::Ping).unwrap();
+    let held = parse_result::<Pong>(&pong).unwrap().inflight;
+    assert_eq!(held, 3, "control: those hold their threads");
+    scene.host.close().unwrap();
+    assert_eq!(scene.ended().0, Some(1));
+}
+
+#[test]
 fn calls_run_at_the_same_time_and_answer_in_any_order() {
     let mut scene = Scene::probe();
     let slow = scene.start_call(1, "linger", &json!({"ms": 600_000}));
