@@ -42,14 +42,14 @@ fn below_the_root(schema: Value) -> Value {
     Value::Object(root)
 }
 
-/// Families that lead to the root; below it they recurse by way of an argument, which is fit.
+/// Families that lead to the root: there they are no bombs, since they recurse by way of an argument.
 const TO_THE_ROOT: [&str; 3] = [
     "a cycle to the root",
     "a cycle of $dynamicRef",
     "a cycle of $recursiveRef",
 ];
 
-/// The bombs as tools, the first half of them with the schema of their results; and their names.
+/// Each bomb as a tool's input schema and as a tool's output schema, with what it is.
 fn bombs() -> Vec<(String, Value)> {
     let mut made = Vec::new();
     for family in FAMILIES
