@@ -91,7 +91,11 @@ impl CallCx {
             cancelled: AtomicBool::new(false),
             waiting: Mutex::default(),
         });
-        (Self(Arc::clone(&live)), CallGuard(live))
+        let guard = CallGuard {
+            live: Arc::clone(&live),
+            is_unheard: false,
+        };
+        (Self(live), guard)
     }
 
     /// Returns the facts of the call.
@@ -145,24 +149,81 @@ impl fmt::Debug for CallCx {
 
 /// Ends its call when dropped: requests through any clone of the context are refused from then.
 #[must_use = "dropping the guard ends the call"]
-pub struct CallGuard(Arc<Live>);
+pub struct CallGuard {
+    live: Arc<Live>,
+    /// Nobody is left who could ask whether the call has ended.
+    is_unheard: bool,
+}
 
 impl CallGuard {
     /// Tells the tool that its caller stopped waiting.
     pub fn cancel(&self) {
-        self.0.cancel();
+        self.live.cancel();
+    }
+
+    /// Ends the call, as dropping the guard does, and gives its facts back where the tool kept no
+    /// clone of the context.
+    #[must_use]
+    pub fn end(mut self, cx: CallCx) -> Option<CallInfo> {
+        let is_own = Arc::ptr_eq(&self.live, &cx.0);
+        self.is_unheard = is_own && Arc::strong_count(&cx.0) == 2;
+        drop(self);
+        Arc::into_inner(cx.0).map(|live| live.info)
     }
 }
 
 impl Drop for CallGuard {
     fn drop(&mut self) {
-        self.0.ended.store(true, Ordering::Release);
-        self.0.cancel();
+        if !self.is_unheard {
+            self.live.ended.store(true, Ordering::Release);
+            self.live.cancel();
+        }
     }
 }
 
 impl fmt::Debug for CallGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("CallGuard").field(&self.0.info.id).finish()
+        f.debug_tuple("CallGuard")
+            .field(&self.live.info.id)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A host that does nothing.
+    struct Idle;
+
+    #[async_trait]
+    impl HostServices for Idle {
+        async fn perform(&self, _: &CallInfo, _: EffectRequest) -> Result<EffectReply, ToolError> {
+            Ok(EffectReply::Done)
+        }
+    }
+
+    fn begun(id: u64) -> (CallCx, CallGuard) {
+        let plugin = PluginId::from_static("notes");
+        let info = CallInfo::new(id, plugin, "notes/list".into(), "acme".into());
+        CallCx::begin(info, Arc::new(Idle))
+    }
+
+    #[test]
+    fn a_call_that_ends_gives_its_facts_back_unless_its_context_was_kept() {
+        let (cx, guard) = begun(1);
+        assert_eq!(guard.end(cx).map(|info| info.id), Some(1));
+
+        let (cx, guard) = begun(2);
+        let kept = cx.clone();
+        assert_eq!(guard.end(cx), None);
+        assert!(
+            kept.is_cancelled(),
+            "a clone learns that its call has ended"
+        );
+
+        let ((cx, guard), (other, _other_guard)) = (begun(3), begun(4));
+        assert_eq!(guard.end(other), None, "its own guard holds it");
+        assert!(cx.is_cancelled());
     }
 }
