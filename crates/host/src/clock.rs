@@ -1,7 +1,17 @@
 //! Time, injected: nothing else in this crate reads a clock.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+/// What a clock showed at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the two ways to tell the time")]
+pub struct Reading {
+    /// Unix time in milliseconds.
+    pub unix_ms: i64,
+    /// Microseconds since some fixed moment.
+    pub monotonic_us: u64,
+}
 
 /// A source of wall-clock time.
 ///
@@ -21,7 +31,19 @@ pub trait Clock: Send + Sync + 'static {
             .unwrap_or(0)
             .saturating_mul(1000)
     }
+
+    /// Returns both at once, for a call that needs both. A clock that can save a reading that way
+    /// brings its own.
+    fn read(&self) -> Reading {
+        Reading {
+            unix_ms: self.now_ms(),
+            monotonic_us: self.monotonic_us(),
+        }
+    }
 }
+
+/// How long [`SystemClock`] takes what it knows of the wall clock for granted, in microseconds.
+const TRUSTED_US: u64 = 50_000;
 
 /// The machine's clock.
 #[derive(Debug, Clone, Copy, Default)]
@@ -36,15 +58,19 @@ impl SystemClock {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the machine's clock"
+)]
+fn unix_us() -> i64 {
+    use std::time::{SystemTime, UNIX_EPOCH};
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |d| i64::try_from(d.as_micros()).unwrap_or(i64::MAX))
+}
+
 impl Clock for SystemClock {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place that reads the machine's clock"
-    )]
     fn now_ms(&self) -> i64 {
-        use std::time::{SystemTime, UNIX_EPOCH};
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        since.map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
+        unix_us() / 1000
     }
 
     #[expect(
@@ -57,6 +83,23 @@ impl Clock for SystemClock {
         static BEGAN: OnceLock<Instant> = OnceLock::new();
         let began = BEGAN.get_or_init(Instant::now);
         u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// Reads the machine's clock once. The Unix time is derived from how far it was ahead of the
+    /// monotonic one lately, so a clock that is set shows here within 50 ms.
+    fn read(&self) -> Reading {
+        static AHEAD_US: AtomicI64 = AtomicI64::new(0);
+        static UNTIL_US: AtomicU64 = AtomicU64::new(0);
+        let monotonic_us = self.monotonic_us();
+        let signed_us = i64::try_from(monotonic_us).unwrap_or(i64::MAX);
+        if monotonic_us >= UNTIL_US.load(Ordering::Acquire) {
+            AHEAD_US.store(unix_us().saturating_sub(signed_us), Ordering::Relaxed);
+            UNTIL_US.store(monotonic_us.saturating_add(TRUSTED_US), Ordering::Release);
+        }
+        Reading {
+            unix_ms: signed_us.saturating_add(AHEAD_US.load(Ordering::Relaxed)) / 1000,
+            monotonic_us,
+        }
     }
 }
 
@@ -85,5 +128,32 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now_ms(&self) -> i64 {
         self.0.load(Ordering::Acquire)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_reading_shows_both_clocks_of_the_machine() {
+        let clock = SystemClock::new();
+        let (before, before_ms) = (clock.monotonic_us(), clock.now_ms());
+        for _ in 0..1000 {
+            let now = clock.read();
+            assert!((before..=clock.monotonic_us()).contains(&now.monotonic_us));
+            // Wide, because the machine may set its clock while this runs.
+            assert!((now.unix_ms - before_ms).abs() < 60_000, "{now:?}");
+        }
+    }
+
+    #[test]
+    fn one_reading_of_any_other_clock_is_what_it_shows() {
+        let clock = ManualClock::at(1_500);
+        let now = Reading {
+            unix_ms: 1_500,
+            monotonic_us: 1_500_000,
+        };
+        assert_eq!(clock.read(), now);
     }
 }

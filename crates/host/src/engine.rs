@@ -201,16 +201,16 @@ impl Engine {
 
     /// Asks the gate about a call; a gate that panics has said no.
     pub(crate) fn judge(&self, ask: Ask<'_>) -> Judgement {
-        let subject = Arc::clone(ask.tool().shared_name());
+        let tool = ask.tool();
         catch(|| self.gate.decide(ask).0)
-            .unwrap_or_else(|panic| Judgement::Denied(Box::new(gate_panicked(&subject, &panic))))
+            .unwrap_or_else(|panic| Judgement::Denied(Box::new(gate_panicked(tool.name(), &panic))))
     }
 
     /// Asks the gate about an effect; a gate that panics has said no.
     pub(crate) fn judge_effect(&self, ask: EffectAsk<'_>) -> EffectJudgement {
-        let subject = ask.holdings().plugin().clone();
+        let plugin = ask.holdings().plugin();
         catch(|| self.gate.decide_effect(ask).0).unwrap_or_else(|panic| {
-            EffectJudgement::Denied(Box::new(gate_panicked(subject.as_str(), &panic)))
+            EffectJudgement::Denied(Box::new(gate_panicked(plugin.as_str(), &panic)))
         })
     }
 

@@ -7,7 +7,7 @@ use keyway_plugin_api::Denial;
 use crate::caller::Caller;
 use crate::engine::Engine;
 use crate::gate::{Ask, AskNumber, Holdings, Judgement, Standing};
-use crate::invoke::resolve;
+use crate::invoke::{Found, resolve};
 use crate::registry::ToolEntry;
 
 /// An explanation is the answer to "may this caller call this tool, and why".
@@ -53,7 +53,7 @@ pub struct ExplainedRule {
 }
 
 pub(crate) fn explain(engine: &Engine, caller: &Caller, name: &str) -> Explanation {
-    let Ok(tool) = resolve(engine, caller, name) else {
+    let Ok(Found { tool, .. }) = resolve(engine, caller, name) else {
         let rule = met(
             format!("a tool `{}` exists for {caller}", name.escape_default()),
             false,

@@ -16,7 +16,7 @@ use crate::engine::Engine;
 use crate::gate::{EffectAsk, EffectJudgement, EffectPermit};
 use crate::gate::{HeaderTemplate, HoldingsCell, HttpAddress, Moment};
 use crate::host::layout::RESERVED;
-use crate::invoke::{Call, CallError, Outcome, invoke, resolve};
+use crate::invoke::{Call, CallError, Found, Outcome, invoke, resolve};
 use crate::progress::Watcher;
 
 /// Answers the requests of plugins that run for one caller.
@@ -189,7 +189,7 @@ impl CallServices {
         }
         let origin = Origin::Plugin(call.plugin.clone());
         let caller = Caller::new(self.caller.scope().clone(), origin);
-        let tool = resolve(engine, &caller, tool).map_err(as_tool_error)?;
+        let Found { tool, held } = resolve(engine, &caller, tool).map_err(as_tool_error)?;
         let services = Arc::new(Self {
             engine: Arc::downgrade(engine),
             caller: caller.clone(),
@@ -202,6 +202,7 @@ impl CallServices {
             caller: &caller,
             services: &services,
             tool,
+            held: Some(held),
             arguments: Cow::Owned(arguments),
             deadline: None,
             is_approved: false,

@@ -11,10 +11,12 @@ use crate::audit::{AuditError, AuditEvent, AuditHealth, AuditSink, Head, Replaye
 use crate::catalog::{
     Catalog, CatalogError, CatalogOperationResult, CatalogState, Operation, Plan,
 };
-use crate::clock::Clock;
+use crate::clock::{Clock, Reading};
 use crate::effects::EffectPerformer;
 use crate::gate::{Ask, CapabilityGate, EffectAsk, EffectPermit, EffectVerdict, Verdict};
-use crate::registry::{RegistrationReport, RegistryChange, RegistrySnapshot, ToolRegistry};
+use crate::registry::{
+    RegistrationReport, RegistryChange, RegistrySnapshot, ToolEntry, ToolRegistry,
+};
 use crate::runtime::{Launch, PluginRuntime, StartError, Started};
 
 #[async_trait]
@@ -27,6 +29,9 @@ impl<T: Approver + ?Sized> Approver for Arc<T> {
 impl<T: AuditSink + ?Sized> AuditSink for Arc<T> {
     fn record(&self, event: AuditEvent) {
         (**self).record(event);
+    }
+    fn record_at(&self, unix_ms: i64, event: AuditEvent) {
+        (**self).record_at(unix_ms, event);
     }
     fn record_durably(&self, event: AuditEvent) -> Result<Head, AuditError> {
         (**self).record_durably(event)
@@ -64,6 +69,9 @@ impl<T: Clock + ?Sized> Clock for Arc<T> {
     fn monotonic_us(&self) -> u64 {
         (**self).monotonic_us()
     }
+    fn read(&self) -> Reading {
+        (**self).read()
+    }
 }
 
 impl<T: CapabilityGate + ?Sized> CapabilityGate for Arc<T> {
@@ -78,6 +86,9 @@ impl<T: CapabilityGate + ?Sized> CapabilityGate for Arc<T> {
 impl<T: ToolRegistry + ?Sized> ToolRegistry for Arc<T> {
     fn snapshot(&self) -> Arc<RegistrySnapshot> {
         (**self).snapshot()
+    }
+    fn tool(&self, name: &str) -> Option<Arc<ToolEntry>> {
+        (**self).tool(name)
     }
     fn publish(&self, change: RegistryChange) -> RegistrationReport {
         (**self).publish(change)

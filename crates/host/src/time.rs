@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Reading};
 
 /// A clock that never shows an earlier time than it has shown or was told of.
 pub(crate) struct HostTime {
@@ -22,7 +22,24 @@ impl HostTime {
 
     /// Returns Unix time in milliseconds.
     pub(crate) fn now_ms(&self) -> i64 {
-        let now = self.clock.now_ms();
+        self.not_earlier(self.clock.now_ms())
+    }
+
+    /// Returns both times at once.
+    pub(crate) fn read(&self) -> Reading {
+        let now = self.clock.read();
+        Reading {
+            unix_ms: self.not_earlier(now.unix_ms),
+            ..now
+        }
+    }
+
+    fn not_earlier(&self, now: i64) -> i64 {
+        let latest = self.latest_ms.load(Ordering::Relaxed);
+        if now <= latest {
+            // Most calls: many come in one millisecond, and none of them writes.
+            return latest;
+        }
         self.latest_ms.fetch_max(now, Ordering::Relaxed).max(now)
     }
 

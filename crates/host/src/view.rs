@@ -17,7 +17,7 @@ use crate::engine::Engine;
 use crate::gate::Holdings;
 use crate::hooks::HookBlocked;
 use crate::host::HostError;
-use crate::invoke::{Call, CallError, Outcome, invoke, is_visible_under, resolve};
+use crate::invoke::{Call, CallError, Found, Outcome, invoke, is_visible_under, resolve};
 use crate::model::{ModelApi, ModelTools};
 use crate::progress::{Progress, Watcher};
 use crate::rank::Trust;
@@ -263,12 +263,17 @@ impl View {
         arguments: CallArguments<'_>,
         options: CallOptions,
     ) -> Result<Outcome, CallError> {
-        let tool = self.resolve(tool).await?;
+        let Found { tool, held } = match resolve(&self.engine, &self.caller, tool) {
+            Ok(found) => found,
+            // Boxed, as all that is rare on the path of a call, so that its future stays small.
+            Err(error) => Box::pin(self.resolve_later(tool, error)).await?,
+        };
         let watched = options.watcher.map(|w| self.services.watched_by(w));
         let call = Call {
             caller: &self.caller,
             services: watched.as_ref().unwrap_or(&self.services),
             tool,
+            held: Some(held),
             arguments: arguments.0,
             deadline: options.deadline,
             is_approved: false,
@@ -277,11 +282,10 @@ impl View {
         invoke(&self.engine, call).await
     }
 
-    /// Finds a tool; one whose plugin is just being replaced is waited for.
-    async fn resolve(&self, name: &str) -> Result<Arc<ToolEntry>, CallError> {
-        let mut found = resolve(&self.engine, &self.caller, name);
-        if found.is_err()
-            && let Some((plugin, _)) = name.split_once('/')
+    /// Finds a tool that is not there; one whose plugin is just being replaced is waited for.
+    async fn resolve_later(&self, name: &str, error: CallError) -> Result<Found, CallError> {
+        let mut found = Err(error);
+        if let Some((plugin, _)) = name.split_once('/')
             && let Ok(plugin) = PluginId::parse(plugin)
             && self.engine.parking.wait(&plugin).await
         {

@@ -103,7 +103,11 @@ impl JsonlAudit {
 
 impl AuditSink for JsonlAudit {
     fn record(&self, event: AuditEvent) {
-        self.queue.push((self.clock.now_ms(), event));
+        self.record_at(self.clock.now_ms(), event);
+    }
+
+    fn record_at(&self, unix_ms: i64, event: AuditEvent) {
+        self.queue.push((unix_ms, event));
     }
 
     fn record_durably(&self, event: AuditEvent) -> Result<Head, AuditError> {

@@ -39,6 +39,13 @@ pub trait AuditSink: Send + Sync + 'static {
     /// Takes an event to be written soon.
     fn record(&self, event: AuditEvent);
 
+    /// Takes an event as [`record`](Self::record) does, with the time that the host has read for
+    /// it already, in Unix milliseconds. A sink that stamps events saves a reading of its clock.
+    fn record_at(&self, unix_ms: i64, event: AuditEvent) {
+        let _ = unix_ms;
+        self.record(event);
+    }
+
     /// Writes an event and returns its place in the chain once it is on the disk.
     ///
     /// # Errors

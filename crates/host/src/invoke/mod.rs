@@ -14,17 +14,18 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyway_plugin_api::{Denial, DenialReason, HookPoint, ToolOutput};
+use arc_swap::Guard;
+use keyway_plugin_api::{Denial, DenialReason, Effect, HookPoint, ToolOutput};
 
 pub use error::{CallError, Outcome};
 pub(crate) use record::Recorder;
-pub(crate) use resolve::{is_visible_under, resolve};
+pub(crate) use resolve::{Found, is_visible_under, resolve};
 
 use crate::caller::Caller;
 use crate::engine::Engine;
 use crate::gate::{Ask, AskNumber, Holdings, HoldingsCell, Judgement, Permit, Standing};
 use crate::host::Consent;
-use crate::registry::ToolEntry;
+use crate::registry::{NotTaken, ToolEntry};
 use crate::schema;
 use crate::services::CallServices;
 
@@ -33,6 +34,8 @@ pub(crate) struct Call<'a> {
     pub(crate) caller: &'a Caller,
     pub(crate) services: &'a Arc<CallServices>,
     pub(crate) tool: Arc<ToolEntry>,
+    /// What the plugin held when the tool was found, for the gate's first look.
+    pub(crate) held: Option<Guard<Arc<Holdings>>>,
     pub(crate) arguments: Cow<'a, str>,
     pub(crate) deadline: Option<Duration>,
     /// An operator has approved exactly this call.
@@ -48,52 +51,85 @@ enum Passed {
 }
 
 /// Runs a call from the gate to the audit record.
-pub(crate) async fn invoke(engine: &Engine, mut call: Call<'_>) -> Result<Outcome, CallError> {
-    let number = engine.next_number();
-    let mut recorder = Recorder::begin(engine, number, &call);
-    let span = telemetry::CallSpan::open(&call, number);
-    let steps = steps(engine, &mut call, number, &mut recorder);
-    let result = span.around(steps).await;
+///
+/// What is rare on the way (hooks, an operator, a wait) is boxed, so that the future of a call is
+/// small: it is moved several times before it is polled.
+pub(crate) async fn invoke(engine: &Engine, call: Call<'_>) -> Result<Outcome, CallError> {
+    let mut recorder = Recorder::begin(engine, call);
+    let result = match telemetry::CallSpan::open(&recorder) {
+        None => steps(&mut recorder).await,
+        Some(span) => Box::pin(span.around(steps(&mut recorder))).await,
+    };
     recorder.finish(&result);
     result
 }
 
-async fn steps(
-    engine: &Engine,
-    call: &mut Call<'_>,
-    number: u64,
-    recorder: &mut Recorder<'_>,
-) -> Result<Outcome, CallError> {
-    schema::check_text(&call.arguments, &engine.limits).map_err(CallError::malformed)?;
-    let passed = pass_gate(engine, call, AskNumber(number))?;
-    before(engine, call, number).await?;
-    validate(engine, call)?;
+async fn steps(recorder: &mut Recorder<'_>) -> Result<Outcome, CallError> {
+    let engine = recorder.engine;
+    schema::check_text(&recorder.call.arguments, &engine.limits).map_err(CallError::malformed)?;
+    let passed = pass_gate(recorder)?;
+    if engine.is_hooked(HookPoint::PreToolCall) {
+        Box::pin(before(recorder)).await?;
+    }
+    validate(engine, &recorder.call)?;
     // An operator is asked about what would run: after the hooks, and never about what is invalid.
     let permit = match passed {
         Passed::With(permit) => permit,
-        Passed::NeedsApproval => match engine.consent(call).await? {
+        Passed::NeedsApproval => match Box::pin(consent(recorder)).await? {
             Consent::Pending(request) => return Ok(Outcome::NeedsApproval(request)),
             Consent::Answered(output) => return Ok(Outcome::Done(output)),
-            Consent::Given(arguments) => pass_with_consent(engine, call, number, arguments)?,
+            Consent::Given(arguments) => pass_with_consent(recorder, arguments)?,
         },
     };
-    let _place = match run::enter(engine, call) {
-        Ok(place) => place,
-        Err(refused) => run::enter_later(engine, call, refused).await?,
+    reach(recorder, permit).await.map(Outcome::Done)
+}
+
+/// Takes a place in the instance that serves now, and runs the tool there.
+async fn reach(recorder: &mut Recorder<'_>, permit: Permit) -> Result<ToolOutput, CallError> {
+    let engine = recorder.engine;
+    let limit = engine.limits.calls_in_flight;
+    let mut has_parked = false;
+    let _place = loop {
+        match recorder.call.tool.owner.in_flight.enter(limit) {
+            Ok(place) => break place,
+            Err(NotTaken::Full) => {
+                let plugin = recorder.call.tool.plugin().clone();
+                return Err(CallError::Overloaded { plugin, limit });
+            }
+            Err(NotTaken::Retired) => {}
+        }
+        let tool = Arc::clone(&recorder.call.tool);
+        let next = Box::pin(run::successor_or_wait(engine, &tool, &mut has_parked)).await;
+        recorder.has_waited = true;
+        recorder.call.tool = next?;
     };
-    recorder.intend(call).await?;
+    if recorder.call.tool.descriptor().effect >= Effect::Destructive {
+        Box::pin(recorder.intend()).await?;
+        recorder.has_waited = true;
+    }
     // From here to the tool's first poll nothing waits: the look at the holdings is the last word.
-    let paid = redeem(engine, call, permit, AskNumber(number))?;
-    let output = run::run(engine, call, number, paid).await?;
-    let output = run::check_output(engine, &call.tool, output)?;
-    Ok(Outcome::Done(after(engine, call, number, output).await?))
+    let paid = redeem(recorder, permit)?;
+    let (output, facts) = run::run(recorder, paid).await;
+    recorder.facts = facts;
+    let output = run::check_output(engine, &recorder.call.tool, output?)?;
+    match engine.is_hooked(HookPoint::PostToolCall) {
+        true => Box::pin(after(recorder, output)).await,
+        false => Ok(output),
+    }
 }
 
 /// Asks the gate for the tool's own plugin and for every plugin the call is made on behalf of.
-fn pass_gate(engine: &Engine, call: &Call<'_>, number: AskNumber) -> Result<Passed, CallError> {
+fn pass_gate(recorder: &mut Recorder<'_>) -> Result<Passed, CallError> {
+    let Recorder {
+        engine,
+        number,
+        call,
+        trust,
+        ..
+    } = recorder;
     let decide = |holdings: &Holdings| {
         let ask = Ask {
-            number,
+            number: AskNumber(*number),
             caller: call.caller,
             tool: &call.tool,
             holdings,
@@ -107,26 +143,33 @@ fn pass_gate(engine: &Engine, call: &Call<'_>, number: AskNumber) -> Result<Pass
             return Err(CallError::Denied(denial));
         }
     }
-    match decide(&call.tool.holdings().load()) {
+    let first = call.held.take();
+    let holdings = first.unwrap_or_else(|| call.tool.holdings().load());
+    *trust = Some(holdings.trust());
+    match decide(&holdings) {
         Judgement::Permitted(permit) => Ok(Passed::With(permit)),
         Judgement::Denied(denial) => Err(CallError::Denied(denial)),
         Judgement::NeedsApproval => Ok(Passed::NeedsApproval),
     }
 }
 
+async fn consent(recorder: &mut Recorder<'_>) -> Result<Consent, CallError> {
+    recorder.has_waited = true;
+    recorder.engine.consent(&recorder.call).await
+}
+
 /// Asks the gate again, now that an operator has consented: everything else must hold as well.
-fn pass_with_consent(
-    engine: &Engine,
-    call: &mut Call<'_>,
-    number: u64,
-    arguments: String,
-) -> Result<Permit, CallError> {
+fn pass_with_consent(recorder: &mut Recorder<'_>, arguments: String) -> Result<Permit, CallError> {
+    let (engine, call) = (recorder.engine, &mut recorder.call);
     call.consented(arguments);
     schema::check_text(&call.arguments, &engine.limits).map_err(CallError::malformed)?;
     validate(engine, call)?;
-    match pass_gate(engine, call, AskNumber(number))? {
+    match pass_gate(recorder)? {
         Passed::With(permit) => Ok(permit),
-        Passed::NeedsApproval => Err(CallError::refused_by_operator(&call.tool, "still asked")),
+        Passed::NeedsApproval => {
+            let tool = &recorder.call.tool;
+            Err(CallError::refused_by_operator(tool, "still asked"))
+        }
     }
 }
 
@@ -135,13 +178,8 @@ fn pass_with_consent(
 ///
 /// This load is the moment at which a call begins. A revocation stores the cell first, so no call
 /// begins after it returned (attack C2).
-fn redeem(
-    engine: &Engine,
-    call: &Call<'_>,
-    permit: Permit,
-    number: AskNumber,
-) -> Result<Vec<String>, CallError> {
-    let tool = &call.tool;
+fn redeem(recorder: &Recorder<'_>, permit: Permit) -> Result<Vec<String>, CallError> {
+    let (number, tool) = (AskNumber(recorder.number), &recorder.call.tool);
     let refuse = |reason| {
         Err(CallError::Denied(Box::new(Denial::new(
             reason,
@@ -153,8 +191,9 @@ fn redeem(
         return refuse(DenialReason::Forbidden);
     }
     for tag in &permit.spends {
-        engine
-            .spend_use(tool.plugin(), tag, call.caller)
+        recorder
+            .engine
+            .spend_use(tool.plugin(), tag, recorder.call.caller)
             .map_err(|d| CallError::Denied(Box::new(d)))?;
     }
     match tool.holdings().load().standing() {
@@ -165,13 +204,13 @@ fn redeem(
 }
 
 /// Runs the hooks before; a transform may rewrite the arguments.
-async fn before(engine: &Engine, call: &mut Call<'_>, number: u64) -> Result<(), CallError> {
-    if !engine.is_hooked(HookPoint::PreToolCall) {
-        return Ok(());
-    }
+async fn before(recorder: &mut Recorder<'_>) -> Result<(), CallError> {
+    recorder.has_waited = true;
+    let call = &mut recorder.call;
     let payload = serde_json::from_str(&call.arguments).map_err(CallError::not_json)?;
-    let point = (HookPoint::PreToolCall, Some(number));
-    let payload = engine
+    let point = (HookPoint::PreToolCall, Some(recorder.number));
+    let payload = recorder
+        .engine
         .fire(point, call.caller, call.tool.name(), payload)
         .await?;
     call.arguments = Cow::Owned(payload.to_string());
@@ -179,18 +218,11 @@ async fn before(engine: &Engine, call: &mut Call<'_>, number: u64) -> Result<(),
 }
 
 /// Runs the hooks after; a transform may rewrite the result.
-async fn after(
-    engine: &Engine,
-    call: &Call<'_>,
-    number: u64,
-    output: ToolOutput,
-) -> Result<ToolOutput, CallError> {
-    if !engine.is_hooked(HookPoint::PostToolCall) {
-        return Ok(output);
-    }
-    let before = output.to_value();
-    let point = (HookPoint::PostToolCall, Some(number));
-    let payload = engine
+async fn after(recorder: &Recorder<'_>, output: ToolOutput) -> Result<ToolOutput, CallError> {
+    let (call, before) = (&recorder.call, output.to_value());
+    let point = (HookPoint::PostToolCall, Some(recorder.number));
+    let payload = recorder
+        .engine
         .fire(point, call.caller, call.tool.name(), before.clone())
         .await?;
     if payload == before {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::Guard;
 use keyway_plugin_api::{Denial, DenialReason, PluginId};
 
 use super::CallError;
@@ -23,25 +24,38 @@ pub(crate) fn is_visible_under(holdings: &Holdings, tool: &ToolEntry, caller: &C
         && (!tool.is_optional() || holdings.allows_optional(tool, caller))
 }
 
-/// Finds a tool by its canonical name, or by its bare name while that is unambiguous here.
-pub(crate) fn resolve(
-    engine: &Engine,
-    caller: &Caller,
-    name: &str,
-) -> Result<Arc<ToolEntry>, CallError> {
-    let snapshot = engine.registry.snapshot();
-    if let Some(tool) = snapshot.get(name) {
-        // A tool outside the caller's scope is unknown to it; one that is stopped, revoked or
-        // waiting for a rule is known, and the gate says why it does not run.
-        let is_known = tool.holdings().load().scope().contains(caller.scope());
-        if is_known {
-            return Ok(Arc::clone(tool));
-        }
+/// A tool that a caller may know of, and what its plugin held when it was found.
+pub(crate) struct Found {
+    pub(crate) tool: Arc<ToolEntry>,
+    pub(crate) held: Guard<Arc<Holdings>>,
+}
+
+impl Found {
+    fn of(tool: Arc<ToolEntry>) -> Self {
+        let held = tool.holdings().load();
+        Self { tool, held }
     }
+}
+
+/// Finds a tool by its canonical name, or by its bare name while that is unambiguous here.
+pub(crate) fn resolve(engine: &Engine, caller: &Caller, name: &str) -> Result<Found, CallError> {
+    // A tool outside the caller's scope is unknown to it; one that is stopped, revoked or waiting
+    // for a rule is known, and the gate says why it does not run.
+    let is_known = |found: &Found| found.held.scope().contains(caller.scope());
+    match engine.registry.tool(name).map(Found::of).filter(is_known) {
+        Some(found) => Ok(found),
+        None => resolve_otherwise(engine, caller, name),
+    }
+}
+
+/// Finds what no tool is called in so many words: the bare name of one, or why there is none.
+fn resolve_otherwise(engine: &Engine, caller: &Caller, name: &str) -> Result<Found, CallError> {
     if let Some(denial) = gone(engine, caller, name) {
         return Err(CallError::Denied(Box::new(denial)));
     }
-    by_alias(&snapshot, caller, name).ok_or_else(|| CallError::UnknownTool {
+    let snapshot = engine.registry.snapshot();
+    let found = by_alias(&snapshot, caller, name).map(Found::of);
+    found.ok_or_else(|| CallError::UnknownTool {
         name: name
             .chars()
             .take(80)

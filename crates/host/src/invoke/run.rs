@@ -10,40 +10,30 @@ use keyway_plugin_api::{
     Arguments, CallCx, CallInfo, Denial, DenialReason, ToolErrorKind, ToolOutput,
 };
 
-use super::{Call, CallError};
+use super::record::facts_of;
+use super::{Call, CallError, Recorder};
 use crate::engine::Engine;
 use crate::gate::Standing;
 use crate::panics::catch_async;
-use crate::registry::{NotTaken, Place, ToolEntry};
+use crate::registry::ToolEntry;
 
-/// Takes a place in the instance that serves now.
+/// Finds the tool that a call goes to whose instance is on its way out; waits once while the
+/// plugin is just being replaced.
 ///
 /// A call that was decided on before a reload goes to the new instance, where its tool is the same
 /// to the last byte of its description; the permit was made for that description.
-pub(super) fn enter(engine: &Engine, call: &mut Call<'_>) -> Result<Place, CallError> {
-    let limit = engine.limits.calls_in_flight;
-    loop {
-        match call.tool.owner.in_flight.enter(limit) {
-            Ok(place) => return Ok(place),
-            Err(NotTaken::Full) => {
-                let plugin = call.tool.plugin().clone();
-                return Err(CallError::Overloaded { plugin, limit });
-            }
-            Err(NotTaken::Retired) => call.tool = successor(engine, &call.tool)?,
-        }
-    }
-}
-
-/// Enters once a replacement is over, where that is what stood in the way.
-pub(super) async fn enter_later(
+pub(super) async fn successor_or_wait(
     engine: &Engine,
-    call: &mut Call<'_>,
-    refused: CallError,
-) -> Result<Place, CallError> {
-    if matches!(refused, CallError::Denied(_)) && engine.parking.wait(call.tool.plugin()).await {
-        return enter(engine, call);
+    tool: &Arc<ToolEntry>,
+    has_parked: &mut bool,
+) -> Result<Arc<ToolEntry>, CallError> {
+    match successor(engine, tool) {
+        Err(_) if !*has_parked && engine.parking.wait(tool.plugin()).await => {
+            *has_parked = true;
+            successor(engine, tool)
+        }
+        found => found,
     }
-    Err(refused)
 }
 
 fn successor(engine: &Engine, tool: &Arc<ToolEntry>) -> Result<Arc<ToolEntry>, CallError> {
@@ -60,40 +50,35 @@ fn successor(engine: &Engine, tool: &Arc<ToolEntry>) -> Result<Arc<ToolEntry>, C
 }
 
 /// Calls the tool; its panic, its hanging and its refusal of the arguments become values.
+///
+/// Gives the facts of the call back, too, where the tool kept none of them.
 pub(super) async fn run(
-    engine: &Engine,
-    call: &Call<'_>,
-    number: u64,
+    recorder: &Recorder<'_>,
     paid: Vec<String>,
-) -> Result<ToolOutput, CallError> {
+) -> (Result<ToolOutput, CallError>, Option<CallInfo>) {
+    let Recorder { engine, call, .. } = recorder;
     let limit = call
         .deadline
         .map_or(engine.limits.call, |wish| wish.min(engine.limits.call));
-    let mut info = CallInfo::new(
-        number,
-        call.tool.plugin().clone(),
-        Arc::clone(call.tool.shared_name()),
-        Arc::clone(call.caller.shown()),
-    );
-    info.deadline_ms = engine
-        .time
+    let mut info = facts_of(recorder.number, call);
+    info.deadline_ms = recorder
         .now_ms()
         .saturating_add(i64::try_from(limit.as_millis()).unwrap_or(i64::MAX));
     let (cx, guard) = CallCx::begin(info, call.services.having_paid(paid));
     let work = catch_async(call.tool.tool.call(Arguments::new(&call.arguments), &cx));
     let result = match within(limit, work).await {
-        Some(Ok(result)) => result,
-        Some(Err(message)) => return Err(CallError::Panicked { message }),
+        Some(Ok(Ok(output))) => Ok(output),
+        Some(Ok(Err(error))) if error.kind == ToolErrorKind::InvalidArguments => {
+            Err(explain(engine, call, error.message))
+        }
+        Some(Ok(Err(error))) => Err(CallError::Failed(error)),
+        Some(Err(message)) => Err(CallError::Panicked { message }),
         None => {
-            guard.cancel();
             let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
-            return Err(CallError::TimedOut { limit_ms });
+            Err(CallError::TimedOut { limit_ms })
         }
     };
-    result.map_err(|error| match error.kind {
-        ToolErrorKind::InvalidArguments => explain(engine, call, error.message),
-        _ => CallError::Failed(error),
-    })
+    (result, guard.end(cx))
 }
 
 /// Waits at most `limit`; the first poll comes before any timer is made, because most linked
@@ -103,7 +88,7 @@ async fn within<F: Future>(limit: Duration, work: F) -> Option<F::Output> {
     let first = poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await;
     match first {
         Poll::Ready(output) => Some(output),
-        Poll::Pending => tokio::time::timeout(limit, work).await.ok(),
+        Poll::Pending => Box::pin(tokio::time::timeout(limit, work)).await.ok(),
     }
 }
 

@@ -8,7 +8,7 @@ use std::future::Future;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
-use super::{Call, CallError, Outcome};
+use super::{CallError, Outcome, Recorder};
 
 /// What `error.type` says of a call that was dropped before it ended.
 const CANCELLED: &str = "CANCELLED";
@@ -20,8 +20,8 @@ pub(super) struct CallSpan {
 }
 
 impl CallSpan {
-    /// Opens the span. `number` is the call's number in the audit trail.
-    pub(super) fn open(call: &Call<'_>, number: u64) -> Self {
+    /// Opens the span; none where no subscriber wants it.
+    pub(super) fn open(Recorder { call, number, .. }: &Recorder<'_>) -> Option<Self> {
         let tool = &call.tool;
         let span = tracing::info_span!(
             target: "keyway::call",
@@ -36,10 +36,8 @@ impl CallSpan {
             "error.type" = Empty,
             otel.status_code = Empty,
         );
-        Self {
-            span,
-            is_ended: false,
-        }
+        let is_ended = false;
+        (!span.is_disabled()).then_some(Self { span, is_ended })
     }
 
     /// Runs the call inside the span, and says how it ended.

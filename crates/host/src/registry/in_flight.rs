@@ -1,6 +1,5 @@
 //! The calls inside one instance of a plugin, and whether it takes new ones.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Set once the instance takes no new calls. Counter and mark share one word, so that a call
@@ -22,9 +21,9 @@ pub(crate) enum NotTaken {
 
 impl InFlight {
     /// Takes a place; dropping it gives the place back.
-    pub(crate) fn enter(self: &Arc<Self>, limit: usize) -> Result<Place, NotTaken> {
+    pub(crate) fn enter(&self, limit: usize) -> Result<Place<'_>, NotTaken> {
         let before = self.0.fetch_add(1, Ordering::AcqRel);
-        let place = Place(Arc::clone(self));
+        let place = Place(self);
         match before {
             _ if before & RETIRED != 0 => Err(NotTaken::Retired),
             _ if before >= limit => Err(NotTaken::Full),
@@ -45,9 +44,9 @@ impl InFlight {
 
 /// A place among the calls inside an instance.
 #[derive(Debug)]
-pub(crate) struct Place(Arc<InFlight>);
+pub(crate) struct Place<'a>(&'a InFlight);
 
-impl Drop for Place {
+impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.0.0.fetch_sub(1, Ordering::Release);
     }
@@ -59,7 +58,7 @@ mod tests {
 
     #[test]
     fn places_are_limited_and_given_back() {
-        let inside = Arc::new(InFlight::default());
+        let inside = InFlight::default();
         let first = inside.enter(2).unwrap();
         let _second = inside.enter(2).unwrap();
         assert_eq!(inside.enter(2).unwrap_err(), NotTaken::Full);
@@ -69,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_retired_instance_takes_no_call_and_is_empty_when_the_last_has_left() {
-        let inside = Arc::new(InFlight::default());
+        let inside = InFlight::default();
         let last = inside.enter(2).unwrap();
         inside.retire();
         assert_eq!(inside.enter(2).unwrap_err(), NotTaken::Retired);

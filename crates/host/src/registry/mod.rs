@@ -16,7 +16,7 @@ use arc_swap::ArcSwap;
 
 pub use admit::Quarantined;
 pub use entry::{Owner, ToolEntry, definition_of};
-pub(crate) use in_flight::{InFlight, NotTaken, Place};
+pub(crate) use in_flight::{InFlight, NotTaken};
 pub use snapshot::{ClashRule, NameClash, RegistrationReport, RegistryChange, RegistrySnapshot};
 
 /// Holds the tools that may be named now.
@@ -44,6 +44,12 @@ pub use snapshot::{ClashRule, NameClash, RegistrationReport, RegistryChange, Reg
 pub trait ToolRegistry: Send + Sync + 'static {
     /// Returns the registry as it is now.
     fn snapshot(&self) -> Arc<RegistrySnapshot>;
+
+    /// Returns the tool with a canonical name, as the snapshot has it now. Every call asks; a
+    /// registry that need not share its whole snapshot for that brings its own.
+    fn tool(&self, name: &str) -> Option<Arc<ToolEntry>> {
+        self.snapshot().get(name).cloned()
+    }
 
     /// Makes a change visible and tells what became of its tools.
     fn publish(&self, change: RegistryChange) -> RegistrationReport;
@@ -83,6 +89,10 @@ impl fmt::Debug for LiveRegistry {
 impl ToolRegistry for LiveRegistry {
     fn snapshot(&self) -> Arc<RegistrySnapshot> {
         self.current.load_full()
+    }
+
+    fn tool(&self, name: &str) -> Option<Arc<ToolEntry>> {
+        self.current.load().get(name).cloned()
     }
 
     fn publish(&self, change: RegistryChange) -> RegistrationReport {

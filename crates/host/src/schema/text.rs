@@ -22,7 +22,23 @@ use crate::text::excerpt;
 /// [`ArgumentProblem`] at the root when the text is larger than [`Limits::arguments_bytes`] or
 /// nested deeper than [`Limits::json_depth`].
 pub fn check_text(json: &str, limits: &Limits) -> Result<(), ArgumentProblem> {
+    let is_small = json.len() <= limits.json_depth.min(limits.arguments_bytes);
+    if is_small || json.len() <= limits.arguments_bytes && opens(json) <= limits.json_depth {
+        return Ok(());
+    }
     measured(json, limits).map(drop)
+}
+
+/// Counts what opens an object or a list, in strings too: text is nested no deeper than that. It
+/// takes a fraction of the time that following the strings does.
+fn opens(json: &str) -> usize {
+    // The brace and the bracket differ in one bit. Eight-bit sums of short pieces are what the
+    // compiler makes wide instructions of.
+    let opens = |byte: &u8| u8::from(byte | 0x20 == b'{');
+    let pieces = json.as_bytes().chunks(128);
+    pieces
+        .map(|piece| usize::from(piece.iter().map(opens).sum::<u8>()))
+        .sum()
 }
 
 /// Checks the text and counts the members that its objects name.
