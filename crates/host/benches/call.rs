@@ -1,4 +1,5 @@
-//! W1: one governed in-process call, beside the floor of the same work done by hand.
+//! W1: one governed in-process call, beside the floor of the same work done by hand. W1b: the same
+//! with the twenty properties of a typical argument.
 //!
 //! "Governed" is everything: resolve, gate, arguments, hooks (none installed), the tool, and the
 //! audit record handed to the writer.
@@ -8,7 +9,8 @@
 )]
 #![expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
 
-use std::borrow::Cow;
+mod sums;
+
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,78 +20,14 @@ use keyway_host::Host;
 use keyway_host::approval::ApproveAll;
 use keyway_host::audit::{AuditSink, JsonlAudit, Redactor};
 use keyway_host::clock::SystemClock;
+use keyway_host::limits::Limits;
+use keyway_host::schema::ValidatorCache;
 use keyway_host::view::View;
-use keyway_plugin_api::{
-    Args, Arguments, CallCx, Effect, Json, Plugin, Register, RegisterError, Tool, ToolDescriptor,
-    ToolError, ToolInput, ToolName, ToolOutput, ToolValue, async_trait, tool,
-};
-use serde_json::json;
+use keyway_plugin_api::Tool;
+use serde_json::Value;
 use tokio::runtime::Runtime;
 
-const ARGUMENTS: &str = r#"{"a":1,"b":2}"#;
-
-#[derive(ToolInput)]
-struct Pair {
-    /// The first number.
-    a: i64,
-    /// The second number.
-    b: i64,
-}
-
-#[derive(ToolValue)]
-struct Sum {
-    /// The sum.
-    sum: i64,
-}
-
-/// Adds two numbers.
-#[tool(effect = read)]
-fn add(Args(pair): Args<Pair>) -> Json<Sum> {
-    Json(Sum {
-        sum: pair.a + pair.b,
-    })
-}
-
-/// The same tool known by its schema only, as one of another language would be.
-struct Untyped(ToolDescriptor);
-
-#[async_trait]
-impl Tool for Untyped {
-    fn descriptor(&self) -> &ToolDescriptor {
-        &self.0
-    }
-    async fn call(&self, _: Arguments<'_>, _: &CallCx) -> Result<ToolOutput, ToolError> {
-        Ok(ToolOutput::text("3"))
-    }
-}
-
-fn untyped() -> Untyped {
-    let schema = json!({"type": "object", "additionalProperties": false, "required": ["a", "b"],
-        "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}});
-    let name = ToolName::parse("add_untyped").unwrap();
-    Untyped(ToolDescriptor::new(
-        name,
-        "Adds two numbers.",
-        Effect::Read,
-        schema,
-    ))
-}
-
-struct Sums;
-
-impl Plugin for Sums {
-    fn manifest(&self) -> Cow<'static, str> {
-        r#"{ "$schema": "https://agent-plugins.org/schemas/1.0.0/plugin.schema.json",
-             "name": "sums", "version": "0.1.0", "extensions": { "dev.keyway": {
-               "api": ">=0.1, <0.2", "runtime": { "kind": "linked" },
-               "contributes": { "tools": ["add", "add_untyped"] } } } }"#
-            .into()
-    }
-    fn register(&self, ctx: &mut Register<'_>) -> Result<(), RegisterError> {
-        ctx.tool(Add)?.tool(untyped())?;
-        Ok(())
-    }
-}
+use sums::{Book, ORDER, Order, PAIR, Pair, Sum, Sums};
 
 fn view(runtime: &Runtime, audit: impl AuditSink) -> (Host, View) {
     let host = Host::builder("bench", "0")
@@ -104,7 +42,7 @@ fn view(runtime: &Runtime, audit: impl AuditSink) -> (Host, View) {
 
 /// Times calls in bursts and lets the audit writer catch up in between, off the clock: what is
 /// measured is the caller's path, not the writer's throughput.
-async fn timed(view: &View, audit: &JsonlAudit, tool: &str, calls: u64) -> Duration {
+async fn timed(view: &View, audit: &JsonlAudit, row: &Row, calls: u64) -> Duration {
     const BURST: u64 = 8192;
     let mut spent = Duration::ZERO;
     let mut left = calls;
@@ -112,7 +50,7 @@ async fn timed(view: &View, audit: &JsonlAudit, tool: &str, calls: u64) -> Durat
         let burst = left.min(BURST);
         let began = Instant::now();
         for _ in 0..burst {
-            black_box(view.call(tool, black_box(ARGUMENTS)).await.is_ok());
+            black_box(view.call(row.tool, black_box(row.arguments)).await.is_ok());
         }
         spent += began.elapsed();
         audit.flush().unwrap();
@@ -134,20 +72,16 @@ fn call(c: &mut Criterion) {
     let mut group = c.benchmark_group("call");
     group.bench_function("limit: parse, add, write by hand", |b| {
         b.iter(|| {
-            let pair: Pair = serde_json::from_str(black_box(ARGUMENTS)).unwrap();
-            serde_json::value::to_raw_value(&Sum {
-                sum: pair.a + pair.b,
-            })
-            .unwrap()
+            let pair: Pair = serde_json::from_str(black_box(PAIR)).unwrap();
+            written(pair.a + pair.b)
         });
     });
-    let rows = [
-        ("governed, typed", "sums/add"),
-        ("governed, schema only", "sums/add_untyped"),
-    ];
-    for (name, tool) in rows {
-        group.bench_function(name, |b| {
-            b.iter_custom(|calls| runtime.block_on(timed(&view, &audit, tool, calls)));
+    for row in &[
+        Row::new("sums/add", PAIR),
+        Row::new("sums/add_untyped", PAIR),
+    ] {
+        group.bench_function(row.name(), |b| {
+            b.iter_custom(|calls| runtime.block_on(timed(&view, &audit, row, calls)));
         });
     }
     // The gate cannot be asked without a host, so this is its decision with the rules written out.
@@ -155,6 +89,54 @@ fn call(c: &mut Criterion) {
         b.iter(|| view.explain(black_box("sums/add")));
     });
     group.finish();
+
+    let mut group = c.benchmark_group("call/nested");
+    group.bench_function("limit: parse, weigh, write by hand", |b| {
+        b.iter(|| {
+            let order: Order = serde_json::from_str(black_box(ORDER)).unwrap();
+            written(order.weight())
+        });
+    });
+    let cache = ValidatorCache::new(1, Limits::default());
+    let validator = cache.intern(&Book.descriptor().input_schema).get().unwrap();
+    group.bench_function("parse to a value, validate", |b| {
+        b.iter(|| {
+            let value: Value = serde_json::from_str(black_box(ORDER)).unwrap();
+            validator.validate(&value).unwrap();
+        });
+    });
+    for row in &[
+        Row::new("sums/book", ORDER),
+        Row::new("sums/book_untyped", ORDER),
+    ] {
+        group.bench_function(row.name(), |b| {
+            b.iter_custom(|calls| runtime.block_on(timed(&view, &audit, row, calls)));
+        });
+    }
+    group.finish();
+}
+
+fn written(sum: i64) -> Box<serde_json::value::RawValue> {
+    serde_json::value::to_raw_value(&Sum { sum }).unwrap()
+}
+
+/// A tool and what it is called with.
+struct Row {
+    tool: &'static str,
+    arguments: &'static str,
+}
+
+impl Row {
+    fn new(tool: &'static str, arguments: &'static str) -> Self {
+        Self { tool, arguments }
+    }
+
+    fn name(&self) -> &'static str {
+        match self.tool.ends_with("_untyped") {
+            true => "governed, schema only",
+            false => "governed, typed",
+        }
+    }
 }
 
 criterion_group!(benches, call);
