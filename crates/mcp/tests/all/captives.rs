@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, UdpSocket, UnixListener};
 
-use crate::kit::{eventually, host_of, runtime, view};
+use crate::kit::{eventually, host_of, view};
 
 /// The variable of somebody else's process that holds a secret.
 const CANARY: &str = "KEYWAY_CANARY";
@@ -106,7 +106,7 @@ impl Scene {
     }
 
     fn jailed(&self) -> McpRuntime {
-        runtime().launcher(JailLauncher::new(self.scratch.path()).code(self.code.path()))
+        McpRuntime::new().launcher(JailLauncher::new(self.scratch.path()).code(self.code.path()))
     }
 
     fn name_a_scratch_folder(&mut self) {
@@ -369,7 +369,7 @@ async fn s_c11_control_without_the_jail_the_same_servers_do_all_of_it() {
     for mode in MODES {
         let mut scene = Scene::set().await;
         let before = packets(std::process::id());
-        let runtime = runtime();
+        let runtime = McpRuntime::new();
         scene.name_a_scratch_folder();
         let host = host_of(runtime.clone(), &[scene.server(mode)]).await;
         let (said, came) = all_said(&host, &runtime).await;
