@@ -8,6 +8,7 @@
 #[path = "../tests/fixtures/calculator.rs"]
 mod calculator;
 
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,9 @@ use keyway_host::approval::ApproveAll;
 use keyway_host::rank::Trust;
 use keyway_host::scope::Scope;
 use keyway_host::view::View;
-use keyway_mcp::{ClosureTool, Endpoint, HttpOptions, McpRuntime, McpServer};
+use keyway_mcp::{
+    CallOptions, ClosureTool, Connection, Endpoint, HttpOptions, McpClient, McpRuntime, McpServer,
+};
 use keyway_plugin_api::{Args, Effect, ToolDescriptor, ToolInput, ToolName, ToolOutput, tool};
 use rmcp::handler::server::tool::ToolCallContext;
 use rmcp::model::{CallToolRequestParams, RequestId};
@@ -177,13 +180,24 @@ async fn child() -> (Client, Child) {
     (rmcp::serve_client((), transport).await.unwrap(), child)
 }
 
-/// A host with this program as a server of it.
-async fn host_of_child() -> Host {
+/// This program as a server, and the folder in which it is found.
+fn own_server() -> (McpServer, PathBuf) {
     let program = std::env::current_exe().unwrap();
     let folder = program.parent().unwrap().to_owned();
     let name = program.file_name().unwrap().to_str().unwrap();
     let server = McpServer::stdio("sums", name, [SERVE]).unwrap();
-    let server = server.with_effect("add", Effect::Read);
+    (server.with_effect("add", Effect::Read), folder)
+}
+
+async fn ask_client(client: &McpClient) {
+    let arguments = json!({"a": 2, "b": 3});
+    let reply = client.call("add", arguments, CallOptions::default());
+    assert_eq!(reply.await.unwrap().content[0]["text"], "5");
+}
+
+/// A host with this program as a server of it.
+async fn host_of_child() -> Host {
+    let (server, folder) = own_server();
     let host = Host::builder("bench", "1.0.0")
         .runtime(McpRuntime::new().search([folder]))
         .approver(ApproveAll)
@@ -201,6 +215,12 @@ fn stdio(c: &mut Criterion) {
     let (client, _child) = runtime.block_on(child());
     group.bench_function("rmcp: its client", |b| {
         b.iter(|| runtime.block_on(ask(&client)));
+    });
+    let (server, folder) = own_server();
+    let client = Connection::to(&server).search([folder]).open();
+    let client = runtime.block_on(client).unwrap();
+    group.bench_function("keyway: its client, nothing asked", |b| {
+        b.iter(|| runtime.block_on(ask_client(&client)));
     });
     let host = runtime.block_on(host_of_child());
     let view = host.view(Scope::everywhere());
@@ -244,8 +264,10 @@ fn http(c: &mut Criterion) {
         ("keyway: an endpoint", runtime.block_on(served_by_keyway())),
     ];
     for (name, address) in table {
-        let transport = StreamableHttpClientTransport::from_uri(address);
-        let client = runtime.block_on(async { rmcp::serve_client((), transport).await.unwrap() });
+        let client = runtime.block_on(async {
+            let transport = StreamableHttpClientTransport::from_uri(address);
+            rmcp::serve_client((), transport).await.unwrap()
+        });
         group.bench_function(name, |b| {
             b.iter(|| runtime.block_on(ask(&client)));
         });
