@@ -53,11 +53,13 @@ impl Spawned {
             secret_pipe,
             artifact,
         } = self;
-        let limits = order.launch.limits;
-        let check = tokio::task::spawn_blocking(move || artifact.check_again(&limits));
-        if let Ok(Err(error)) = check.await {
-            process.kill().await;
-            return Err(error.into());
+        if artifact.is_script() {
+            let limits = order.launch.limits;
+            let check = tokio::task::spawn_blocking(move || artifact.check_again(&limits));
+            if let Ok(Err(error)) = check.await {
+                process.kill().await;
+                return Err(error.into());
+            }
         }
         let deadline = Deadline {
             at: began + order.handshake(),
@@ -69,9 +71,10 @@ impl Spawned {
             Err(shaken) => return Err(explain(&mut process, shaken).await),
         }
         let (decoder, rest) = (talk.decoder, talk.rest);
-        let link = Link::new(stream, channel_limits(order), HELLO_ID);
+        let (receiving, sending) = stream.into_split();
+        let link = Link::new(sending, channel_limits(order), HELLO_ID);
         let background = order.launch.background.clone();
-        let reader = Reader::new(Arc::clone(&link), decoder, background);
+        let reader = Reader::new((Arc::clone(&link), receiving), decoder, background);
         let tasks = vec![
             tokio::spawn(reader.run(rest)).abort_handle(),
             tokio::spawn(traffic::write(Arc::clone(&link))).abort_handle(),

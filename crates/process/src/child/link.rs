@@ -15,7 +15,7 @@ use keyway_channel::message::{
 };
 use keyway_channel::{ChannelLimits, InFlight};
 use keyway_plugin_api::{CallCx, ToolName};
-use tokio::net::UnixStream;
+use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
@@ -26,7 +26,7 @@ const OUT_KEPT: usize = 256 * 1024;
 
 /// The open channel to one process.
 pub(crate) struct Link {
-    pub(super) stream: UnixStream,
+    pub(super) sending: OwnedWriteHalf,
     pub(super) limits: ChannelLimits,
     state: Mutex<State>,
     /// There is something to write.
@@ -113,9 +113,9 @@ pub(crate) enum Lost {
 }
 
 impl Link {
-    pub(super) fn new(stream: UnixStream, limits: ChannelLimits, last_id: u64) -> Arc<Self> {
+    pub(super) fn new(sending: OwnedWriteHalf, limits: ChannelLimits, last_id: u64) -> Arc<Self> {
         Arc::new(Self {
-            stream,
+            sending,
             limits,
             state: Mutex::new(State {
                 waiting: InFlight::after(limits.inflight, last_id),
@@ -250,7 +250,7 @@ impl Link {
         message.encode(self.limits, &mut state.out)?;
         if is_first && state.waiting.len() <= 1 {
             // What does not go now is left to the writer, which sees an error as well.
-            if let Ok(count) = self.stream.try_write(&state.out) {
+            if let Ok(count) = self.sending.try_write(&state.out) {
                 state.out.drain(..count);
             }
         }

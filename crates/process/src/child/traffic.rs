@@ -1,5 +1,7 @@
 //! The two tasks of a channel: one reads, one writes.
 
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +10,8 @@ use keyway_channel::message::{
     FromHost, FromPlugin, PluginRequestId, Refusal, ReplyShape, RpcError,
 };
 use keyway_plugin_api::{CallCx, EffectRequest, ToolError, ToolErrorKind};
-use tokio::io;
+use tokio::io::{self, AsyncRead as _, ReadBuf};
+use tokio::net::unix::OwnedReadHalf;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -46,10 +49,10 @@ pub(super) async fn write(link: Arc<Link>) {
 async fn write_all(link: &Link, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         tokio::select! {
-            ready = link.stream.writable() => ready?,
+            ready = link.sending.writable() => ready?,
             _ = link.ended() => return Err(io::ErrorKind::BrokenPipe.into()),
         }
-        match link.stream.try_write(bytes) {
+        match link.sending.try_write(bytes) {
             Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
@@ -58,9 +61,16 @@ async fn write_all(link: &Link, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Reads what has come. A read that does not fill the buffer has emptied the socket, and is not
+/// followed by one that finds nothing.
+async fn receive(from: &mut OwnedReadHalf, buffer: &mut ReadBuf<'_>) -> io::Result<()> {
+    poll_fn(|cx| Pin::new(&mut *from).poll_read(cx, buffer)).await
+}
+
 /// Reads until the channel ends, and closes it with the reason.
 pub(super) struct Reader {
     pub(super) link: Arc<Link>,
+    receiving: OwnedReadHalf,
     pub(super) decoder: FrameDecoder,
     /// Where requests outside calls go.
     pub(super) background: CallCx,
@@ -77,12 +87,17 @@ struct Flood {
 }
 
 impl Reader {
-    pub(super) fn new(link: Arc<Link>, decoder: FrameDecoder, background: CallCx) -> Self {
+    pub(super) fn new(
+        (link, receiving): (Arc<Link>, OwnedReadHalf),
+        decoder: FrameDecoder,
+        background: CallCx,
+    ) -> Self {
         let (notices, taken) = mpsc::channel(NOTICES);
         let mut effects = JoinSet::new();
         effects.spawn(tell(taken));
         Self {
             link,
+            receiving,
             decoder,
             background,
             effects,
@@ -104,31 +119,27 @@ impl Reader {
     }
 
     async fn read(&mut self) -> Ending {
-        let mut buffer = vec![0; READ_BYTES];
+        let link = Arc::clone(&self.link);
+        let mut closed = pin!(link.ended());
+        let mut bytes = vec![0; READ_BYTES];
         loop {
+            let mut buffer = ReadBuf::new(&mut bytes);
             tokio::select! {
-                ready = self.link.stream.readable() => {
-                    if ready.is_err() {
+                biased;
+                _ = &mut closed => return Ending::Host,
+                read = receive(&mut self.receiving, &mut buffer) => {
+                    if read.is_err() {
                         return Ending::Peer;
                     }
                 }
-                _ = self.link.ended() => return Ending::Host,
             }
-            match self.link.stream.try_read(&mut buffer) {
-                Ok(0) => {
-                    return self
-                        .decoder
-                        .finish()
-                        .map_or_else(cut_short, |()| Ending::Peer);
-                }
-                Ok(count) => {
-                    self.link.heard();
-                    if let Err(ending) = self.take(&buffer[..count]).await {
-                        return ending;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(_) => return Ending::Peer,
+            if buffer.filled().is_empty() {
+                let end = self.decoder.finish();
+                return end.map_or_else(cut_short, |()| Ending::Peer);
+            }
+            link.heard();
+            if let Err(ending) = self.take(buffer.filled()).await {
+                return ending;
             }
         }
     }

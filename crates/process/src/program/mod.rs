@@ -66,12 +66,16 @@ impl Artifact {
         }
     }
 
-    /// Reads the copy once more: a swap between the check and the spawn is found out before the
-    /// child gets its secret. Blocks.
+    /// Tells whether the program runs from the copy, and not from sealed memory.
+    pub(crate) fn is_script(&self) -> bool {
+        self.is_script
+    }
+
+    /// Reads the copy once more, and holds it against what was approved. Blocks.
+    ///
+    /// Of a script, a swap between the check and the spawn is so found out before the child gets its
+    /// secret.
     pub(crate) fn check_again(&self, limits: &Limits) -> Result<(), ProgramError> {
-        if !self.is_script {
-            return Ok(());
-        }
         let found = Package::read(&self.folder, limits).map_err(ProgramError::package)?;
         matches_digest(&found, self.digest)
     }
