@@ -25,6 +25,8 @@ pub(crate) struct Order {
     pub(crate) launch: Launch,
     pub(crate) options: ProcessOptions,
     pub(crate) store: Store,
+    /// The sealed program of the first start.
+    pub(crate) sealed: OnceLock<Artifact>,
     /// What the first process registered; every other one must register the same.
     pub(crate) approved: OnceLock<Registration>,
     pub(crate) shared: Arc<Shared>,
@@ -110,7 +112,23 @@ impl Order {
         })
     }
 
+    /// Returns what to run. The package is looked at before every start; a sealed program stays what
+    /// it is, so it is not copied again.
     fn artifact(&self) -> Result<Artifact, ProgramError> {
+        if let Some(sealed) = self.sealed.get()
+            && sealed.check_again(&self.launch.limits).is_ok()
+        {
+            return Ok(sealed.clone());
+        }
+        let artifact = self.prepare()?;
+        if !artifact.is_script() {
+            // Another start may have been first with the same bytes.
+            let _ = self.sealed.set(artifact.clone());
+        }
+        Ok(artifact)
+    }
+
+    fn prepare(&self) -> Result<Artifact, ProgramError> {
         let wanted = Wanted {
             manifest: &self.launch.manifest,
             digest: self.launch.digest,

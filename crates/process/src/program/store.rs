@@ -149,7 +149,8 @@ fn hex(digest: Digest) -> String {
     digest.to_string().trim_start_matches("sha256:").to_owned()
 }
 
-/// Writes a file that only the host reads, as a whole or not at all.
+/// Writes a file that only the host reads, as a whole or not at all. It is not made durable: a file
+/// that a crash of the machine took away is made again.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let staged = path.with_extension(Uuid::now_v7().to_string());
     let mut options = OpenOptions::new();
@@ -159,6 +160,5 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .mode(0o600)
         .open(&staged)?;
     io::Write::write_all(&mut file, bytes)?;
-    file.sync_all()?;
     fs::rename(&staged, path)
 }

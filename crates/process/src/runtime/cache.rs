@@ -41,7 +41,14 @@ pub(super) async fn save(order: &Order, registration: &Registration) {
         registration: registration.clone(),
     };
     let path = order.store.descriptors(order.launch.digest);
-    let write = move || -> io::Result<()> { write_private(&path, &serde_json::to_vec(&known)?) };
+    let write = move || -> io::Result<()> {
+        let bytes = serde_json::to_vec(&known)?;
+        match std::fs::read(&path) {
+            // Most starts are not the first.
+            Ok(there) if there == bytes => Ok(()),
+            _ => write_private(&path, &bytes),
+        }
+    };
     if let Ok(Err(error)) = tokio::task::spawn_blocking(write).await {
         tracing::warn!("what a plugin registered could not be remembered: {error}");
     }

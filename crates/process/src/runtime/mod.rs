@@ -69,6 +69,7 @@ impl ProcessRuntime {
             launch,
             options: self.options.clone(),
             store: self.store.clone(),
+            sealed: OnceLock::new(),
             approved: OnceLock::new(),
             shared: Arc::clone(&shared),
         });
