@@ -16,11 +16,11 @@ use crate::writer::Writer;
 use keyway_channel::frame::FrameDecoder;
 use keyway_channel::message::{
     FromHost, HostRequest, HostRequestId, ProtocolError, RawAnswer, RpcError, StateMigration,
-    ToolCall, done, output_to_result, verdict_to_result,
+    ToolCall, done, verdict_to_result,
 };
 use keyway_plugin_api::{
     Arguments, CallCx, CallInfo, HookEvent, HostServices, Manifest, Plugin, Tool, ToolError,
-    ToolErrorKind,
+    ToolErrorKind, ToolOutput,
 };
 
 /// How long `stop` may take when the host is gone and nobody else counts.
@@ -247,9 +247,9 @@ impl Session {
         let (cx, guard) = CallCx::begin(info, Arc::clone(&self.services));
         match self.calls.enter(Some((call.call, guard))) {
             Ok(place) => Some(Box::pin(async move {
-                let answer = run_tool(&*tool, &call, &cx).await;
+                let outcome = run_tool(&*tool, &call, &cx).await;
                 place.end();
-                self.writer.answer(id, answer);
+                self.writer.output(id, outcome.as_ref());
                 drop(place);
             })),
             Err(refused) => self.refuse(id, refused),
@@ -284,12 +284,10 @@ impl Session {
 
 /// Runs a tool. Its call has to end before the answer goes out: what the tool left behind cannot
 /// ask for anything then.
-async fn run_tool(tool: &dyn Tool, call: &ToolCall, cx: &CallCx) -> RawAnswer {
+async fn run_tool(tool: &dyn Tool, call: &ToolCall, cx: &CallCx) -> Result<ToolOutput, ToolError> {
     let arguments = Arguments::new(call.arguments.get());
     let outcome = catch_async(tool.call(arguments, cx)).await;
-    let outcome = outcome
-        .unwrap_or_else(|panic| Err(ToolError::internal(format!("the tool panicked: {panic}"))));
-    output_to_result(outcome.as_ref())
+    outcome.unwrap_or_else(|panic| Err(ToolError::internal(format!("the tool panicked: {panic}"))))
 }
 
 /// Turns a refusal or a panic of the plugin into its answer.

@@ -9,7 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use keyway_channel::ChannelLimits;
 use keyway_channel::frame::FrameError;
-use keyway_channel::message::{FromPlugin, HostRequestId, RawAnswer, Refusal, RpcError};
+use keyway_channel::message::{
+    FromPlugin, HostRequestId, RawAnswer, Refusal, RpcError, encode_output,
+};
+use keyway_plugin_api::{ToolError, ToolOutput};
 
 /// Bytes that gather at most before they are sent.
 const GATHERED: usize = 64 * 1024;
@@ -53,13 +56,26 @@ impl Writer {
         self.flush().map_err(|_| Unsent::Gone)
     }
 
-    /// Answers a request of the host; the answer goes with the next [`Writer::flush`]. One that
-    /// cannot be sent becomes an error that can.
+    /// Answers a request of the host; the answer goes with the next [`Writer::flush`].
     pub(crate) fn answer(&self, id: HostRequestId, answer: RawAnswer) {
+        let message = FromPlugin::Answer { id, answer };
+        self.gather(id, |limits, out| message.encode(limits, out));
+    }
+
+    /// Answers a call, in the same way.
+    pub(crate) fn output(&self, id: HostRequestId, outcome: Result<&ToolOutput, &ToolError>) {
+        self.gather(id, |limits, out| encode_output(id, outcome, limits, out));
+    }
+
+    /// Puts an answer to the others. One that cannot be sent becomes an error that can.
+    fn gather(
+        &self,
+        id: HostRequestId,
+        encode: impl FnOnce(ChannelLimits, &mut Vec<u8>) -> Result<(), FrameError>,
+    ) {
         let sending = &*self.0;
         let mut gathered = lock(&sending.gathered);
-        let message = FromPlugin::Answer { id, answer };
-        if let Err(error) = message.encode(sending.limits, &mut gathered) {
+        if let Err(error) = encode(sending.limits, &mut gathered) {
             let refusal = RpcError::refused(Refusal::FrameTooLarge, error.to_string());
             let answer = Err(refusal);
             drop(FromPlugin::Answer { id, answer }.encode(sending.limits, &mut gathered));

@@ -11,7 +11,7 @@ use super::error::{ProtocolError, RpcError};
 /// would always be copied.
 #[derive(Deserialize)]
 #[serde(transparent)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 
 /// A line with its envelope read and its content untouched.
 #[derive(Deserialize)]
@@ -116,22 +116,36 @@ impl<'a, P> Call<'a, u64, P> {
 
 /// An answer, ready to be written.
 #[derive(Serialize)]
-pub(crate) struct Answer<'a, I> {
+pub(crate) struct Answer<'a, I, R> {
     jsonrpc: &'static str,
     id: I,
     #[serde(skip_serializing_if = "Option::is_none")]
-    result: Option<&'a RawValue>,
+    result: Option<R>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a RpcError>,
 }
 
-impl<'a, I> Answer<'a, I> {
+impl<'a, I> Answer<'a, I, &'a RawValue> {
     pub(crate) fn new(id: I, answer: &'a super::RawAnswer) -> Self {
+        match answer {
+            Ok(result) => Answer::of(id, Ok(&**result)),
+            Err(error) => Answer::of(id, Err(error)),
+        }
+    }
+}
+
+impl<'a, I, R> Answer<'a, I, R> {
+    /// Makes an answer of a result that need not be written down before.
+    pub(crate) fn of(id: I, answer: Result<R, &'a RpcError>) -> Self {
+        let (result, error) = match answer {
+            Ok(result) => (Some(result), None),
+            Err(error) => (None, Some(error)),
+        };
         Self {
             jsonrpc: "2.0",
             id,
-            result: answer.as_deref().ok(),
-            error: answer.as_ref().err(),
+            result,
+            error,
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::RawAnswer;
-use super::envelope::{Answer, Call, Opened, invalid, open};
+use super::envelope::{Answer, Call, Opened, Text, invalid, open};
 use super::error::{ProtocolError, Refusal, RpcError};
 use super::id::{HostRequestId, PluginRequestId};
 use super::output::StateMigration;
@@ -123,6 +123,20 @@ struct ToolParams<'a> {
     meta: Meta<'a>,
 }
 
+/// A whole line that calls a tool, with what belongs into it and nothing else.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CallLine<'a> {
+    #[serde(borrow)]
+    jsonrpc: Text<'a>,
+    #[serde(borrow)]
+    id: &'a RawValue,
+    #[serde(borrow)]
+    method: Text<'a>,
+    #[serde(borrow)]
+    params: ToolParams<'a>,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Meta<'a> {
     #[serde(borrow, rename = "dev.keyway/call")]
@@ -193,6 +207,13 @@ impl FromHost {
     /// # Errors
     /// [`ProtocolError`], which ends the channel.
     pub fn parse(line: &str) -> Result<Self, ProtocolError> {
+        match Self::plain_call(line) {
+            Some(call) => Ok(call),
+            None => Self::parse_any(line),
+        }
+    }
+
+    fn parse_any(line: &str) -> Result<Self, ProtocolError> {
         match open(line)? {
             Opened::Answer { id, answer } => {
                 let id = PluginRequestId::read(id)
@@ -207,6 +228,19 @@ impl FromHost {
                 Self::request(id, &method, params)
             }
         }
+    }
+
+    /// Reads a call with nothing odd about it in one go. Whatever is odd is left to the long way,
+    /// which says what.
+    fn plain_call(line: &str) -> Option<Self> {
+        if !line.contains(r#""tools/call""#) {
+            return None;
+        }
+        let read: CallLine<'_> = serde_json::from_str(line).ok()?;
+        let is_call = read.jsonrpc.0 == "2.0" && read.method.0 == "tools/call";
+        let id = HostRequestId::read(read.id.get()).filter(|_| is_call)?;
+        let request = HostRequest::CallTool(read.params.into());
+        Some(Self::Request { id, request })
     }
 
     fn notice(method: &str, params: &str) -> Result<Self, ProtocolError> {
@@ -325,20 +359,22 @@ impl HostRequest {
     }
 }
 
-impl ToolCall {
-    fn read(params: &str) -> serde_json::Result<Self> {
-        let ToolParams {
-            name,
-            arguments,
-            meta: Meta { call },
-        } = serde_json::from_str(params)?;
-        Ok(Self {
-            name: name.into_owned(),
-            arguments: arguments.to_owned(),
+impl From<ToolParams<'_>> for ToolCall {
+    fn from(params: ToolParams<'_>) -> Self {
+        let call = params.meta.call;
+        Self {
+            name: params.name.into_owned(),
+            arguments: params.arguments.to_owned(),
             call: call.call,
             deadline_ms: call.deadline_ms,
             caller: call.caller.into_owned(),
-        })
+        }
+    }
+}
+
+impl ToolCall {
+    fn read(params: &str) -> serde_json::Result<Self> {
+        serde_json::from_str::<ToolParams<'_>>(params).map(Self::from)
     }
 
     fn params(&self) -> ToolParams<'_> {
@@ -379,4 +415,57 @@ pub(super) fn bad_params(method: &str, problem: &serde_json::Error) -> RpcError 
         Refusal::InvalidParams,
         format!("the parameters do not fit `{method}`: {problem}"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Holds the short way against the long one, which takes every line.
+    #[track_caller]
+    fn check(line: &str, is_plain: bool) {
+        let plain = FromHost::plain_call(line);
+        assert_eq!(plain.is_some(), is_plain, "{line}");
+        if let Some(plain) = plain {
+            let long = FromHost::parse_any(line).unwrap();
+            assert_eq!(format!("{plain:?}"), format!("{long:?}"), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_call_is_the_same_message_whichever_way_it_is_read() {
+        let meta = r#""_meta":{"dev.keyway/call":{"call":7,"caller":"a/b/c"}}"#;
+        let line = |id: &str, params: &str, more: &str| {
+            let head = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call""#);
+            format!(r#"{head},"params":{{{params}}}{more}}}"#)
+        };
+        let named = format!(r#""name":"s\u0065arch","arguments":{{"a":[1.50,null]}},{meta}"#);
+        check(&line("5", &named, ""), true);
+        check(
+            &line("5", &format!(r#""name":"x",{meta},"new":{{}}"#), ""),
+            true,
+        );
+        let turned = format!(
+            r#"{{"params":{{{meta},"name":"x"}}, "method":"tools\u002fcall","id":5,"jsonrpc":"2.0"}}"#
+        );
+        check(&turned, false);
+        check(&turned.replace("\\u002f", "/"), true);
+        for odd in ["\"p1\"", "05", "-1", "0", "null", "1.0"] {
+            check(&line(odd, &named, ""), false);
+        }
+        for more in [
+            r#","result":{}"#,
+            r#","error":null"#,
+            r#","new":1"#,
+            r#","id":6"#,
+        ] {
+            check(&line("5", &named, more), false);
+        }
+        check(&line("5", r#""name":"x""#, ""), false);
+        check(&line("5", &format!(r#""name":5,{meta}"#), ""), false);
+        check(&line("5", &named, "").replace("2.0", "1.0"), false);
+        let quoted =
+            r#"{"jsonrpc":"2.0","id":5,"method":"keyway/ping","params":{"a":"tools/call"}}"#;
+        check(quoted, false);
+    }
 }

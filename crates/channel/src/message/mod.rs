@@ -23,7 +23,7 @@ pub use from_host::{FromHost, HostRequest, ToolCall};
 pub use from_plugin::FromPlugin;
 pub use id::{HostRequestId, PluginRequestId};
 pub use output::{
-    Pong, StateMigration, done, output_from_result, output_to_result, parse_result,
+    Pong, StateMigration, done, encode_output, output_from_result, output_to_result, parse_result,
     verdict_from_result, verdict_to_result,
 };
 pub use register::{HookRegistration, Registration};

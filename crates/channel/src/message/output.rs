@@ -7,8 +7,11 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::RawAnswer;
 use super::bytes::{Base64, Bytes};
-use super::envelope::invalid;
+use super::envelope::{Answer, invalid};
 use super::error::{ProtocolError, RpcError};
+use super::id::HostRequestId;
+use crate::frame::{FrameError, encode};
+use crate::limits::ChannelLimits;
 
 /// Reads a result into a type.
 ///
@@ -79,6 +82,26 @@ struct Wrapped<T> {
 /// # Errors
 /// The error to answer with, for a failed tool.
 pub fn output_to_result(outcome: Result<&ToolOutput, &ToolError>) -> RawAnswer {
+    raw_answer(&result_of(outcome)?)
+}
+
+/// Appends the answer to `tools/call` to `out` as one line, without writing the result down first.
+///
+/// # Errors
+/// [`FrameError`] when the answer cannot be sent; `out` is then as it was.
+pub fn encode_output(
+    id: HostRequestId,
+    outcome: Result<&ToolOutput, &ToolError>,
+    limits: ChannelLimits,
+    out: &mut Vec<u8>,
+) -> Result<(), FrameError> {
+    let result = result_of(outcome);
+    encode(&Answer::of(id, result.as_ref()), limits, out)
+}
+
+fn result_of<'a>(
+    outcome: Result<&'a ToolOutput, &ToolError>,
+) -> Result<Wrapped<OutputOut<'a>>, RpcError> {
     let mut out = OutputOut {
         kind: OutputKind::Empty,
         text: None,
@@ -104,7 +127,7 @@ pub fn output_to_result(outcome: Result<&ToolOutput, &ToolError>) -> RawAnswer {
             return Err(RpcError::tool(&error));
         }
     }
-    raw_answer(&Wrapped { output: out })
+    Ok(Wrapped { output: out })
 }
 
 /// Reads the result of `tools/call`.
