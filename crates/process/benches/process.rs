@@ -1,35 +1,82 @@
-//! W4: a call into a plugin's process, beside the least that two processes can do: lines over a
-//! socket pair to a program that sends them back.
+//! W4, W4b, W5: a call into a plugin's process, 256 of them at a time, and its start, each beside the
+//! least that two processes can do: lines over a socket pair to a program that sends them back.
 //!
-//! `taskset -c 0,1 cargo bench -p keyway-process` pins it.
+//! The plugin is this program: it serves when a host starts it, as an author's program would. Calls
+//! are made from tasks, as an agent makes them. `taskset -c 0 cargo bench -p keyway-process` keeps
+//! both processes on one CPU, where the figures repeat.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
+use std::borrow::Cow;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group};
 use keyway_host::limits::Limits;
 use keyway_host::rank::Trust;
+use keyway_host::view::View;
+use keyway_plugin_api::{Args, Plugin, Register, RegisterError, ToolInput, tool};
 use keyway_process::{ProcessOptions, ProcessRuntime};
 use keyway_test_support::{TempPackages, TestHost};
 use serde_json::json;
 use tokio::runtime::{Builder, Runtime};
+
+/// The plugin of this program.
+const MANIFEST: &str = r#"{
+    "$schema": "https://agent-plugins.org/schemas/1.0.0/plugin.schema.json",
+    "name": "repeater", "version": "1.0.0",
+    "extensions": { "dev.keyway": {
+        "schemaVersion": 1, "api": ">=0.1, <0.2",
+        "runtime": { "kind": "process", "command": "./program" },
+        "contributes": { "tools": ["echo"] }
+    } }
+}"#;
 
 /// Set in the environment of this program when it is to send back what it reads.
 const ECHO: &str = "KEYWAY_BENCH_ECHO";
 
 criterion_group!(benches, round_trip, in_flight, first_call, revoke);
 
-fn main() {
+fn main() -> ExitCode {
+    if std::env::var_os("KEYWAY_CHANNEL").is_some() {
+        return keyway_serve::run(Repeater);
+    }
     if std::env::var_os(ECHO).is_some() {
-        return send_back();
+        send_back();
+        return ExitCode::SUCCESS;
     }
     benches();
     Criterion::default().configure_from_args().final_summary();
+    ExitCode::SUCCESS
+}
+
+/// Something to say.
+#[derive(ToolInput)]
+struct Words {
+    /// The words.
+    text: String,
+}
+
+/// Says what it was told.
+#[tool(effect = read)]
+async fn echo(words: Args<Words>) -> String {
+    words.0.text
+}
+
+struct Repeater;
+
+impl Plugin for Repeater {
+    fn manifest(&self) -> Cow<'static, str> {
+        MANIFEST.into()
+    }
+
+    fn register(&self, ctx: &mut Register<'_>) -> Result<(), RegisterError> {
+        ctx.tool(Echo)?;
+        Ok(())
+    }
 }
 
 /// Sends lines back until there are no more.
@@ -82,7 +129,7 @@ impl Drop for Raw {
     }
 }
 
-/// A host with the echo plugin.
+/// A host with one plugin.
 struct Site {
     runtime: Runtime,
     host: TestHost,
@@ -91,20 +138,31 @@ struct Site {
 }
 
 impl Site {
-    fn start() -> Self {
-        let (packages, store) = (TempPackages::new(), tempfile::tempdir().unwrap());
+    /// Starts a host with the plugin of this program.
+    fn repeater() -> Self {
+        let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        Self::start("repeater", MANIFEST, &program)
+    }
+
+    /// Starts a host with the small stress plugin.
+    fn stress() -> Self {
         let manifest = json!({
             "$schema": "https://agent-plugins.org/schemas/1.0.0/plugin.schema.json",
             "name": "stress", "version": "1.0.0",
             "extensions": { "dev.keyway": {
                 "schemaVersion": 1, "api": ">=0.1, <0.2",
-                "runtime": { "kind": "process", "command": "./stress" },
+                "runtime": { "kind": "process", "command": "./program" },
                 "contributes": { "tools": ["echo", "sleep"] },
             }},
         });
-        packages.write("stress", &manifest.to_string());
         let program = std::fs::read(env!("CARGO_BIN_EXE_keyway-stress")).unwrap();
-        packages.write_file("stress", "stress", &program);
+        Self::start("stress", &manifest.to_string(), &program)
+    }
+
+    fn start(name: &str, manifest: &str, program: &[u8]) -> Self {
+        let (packages, store) = (TempPackages::new(), tempfile::tempdir().unwrap());
+        packages.write(name, manifest);
+        packages.write_file(name, "program", program);
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let processes = ProcessRuntime::new(store.path(), ProcessOptions::new()).unwrap();
         let limits = Limits {
@@ -130,6 +188,29 @@ impl Site {
             _store: store,
         }
     }
+
+    /// Times this many callers that call this often, one call after the other.
+    fn time(&self, callers: usize, rounds: u64) -> Duration {
+        let arguments = arguments();
+        let began = now();
+        self.runtime.block_on(async {
+            let tasks = (0..callers).map(|_| {
+                let (view, arguments) = (self.host.view(), arguments.clone());
+                tokio::spawn(repeat(view, arguments, rounds))
+            });
+            for task in tasks.collect::<Vec<_>>() {
+                task.await.unwrap();
+            }
+        });
+        began.elapsed()
+    }
+}
+
+async fn repeat(view: View, arguments: String, rounds: u64) {
+    for _ in 0..rounds {
+        let call = view.call("repeater/echo", arguments.as_str());
+        call.await.unwrap();
+    }
 }
 
 /// Arguments of 100 bytes.
@@ -144,14 +225,8 @@ fn round_trip(c: &mut Criterion) {
     group.bench_function("limit: a line over a socket pair and back", |b| {
         b.iter(|| raw.exchange(line.as_bytes(), 1));
     });
-    let site = Site::start();
-    let (view, arguments) = (site.host.view(), arguments());
-    group.bench_function("call", |b| {
-        b.iter(|| {
-            let call = view.call("stress/echo", arguments.as_str());
-            site.runtime.block_on(call).unwrap()
-        });
-    });
+    let site = Site::repeater();
+    group.bench_function("call", |b| b.iter_custom(|rounds| site.time(1, rounds)));
 }
 
 fn in_flight(c: &mut Criterion) {
@@ -162,21 +237,8 @@ fn in_flight(c: &mut Criterion) {
     group.bench_function("limit: 256 lines over a socket pair and back", |b| {
         b.iter(|| raw.exchange(lines.as_bytes(), 256));
     });
-    let site = Site::start();
-    let arguments = arguments();
-    group.bench_function("calls", |b| {
-        b.iter(|| site.runtime.block_on(many(&site.host, &arguments)));
-    });
-}
-
-async fn many(host: &TestHost, arguments: &str) {
-    let calls = (0..256).map(|_| {
-        let (view, arguments) = (host.view(), arguments.to_owned());
-        tokio::spawn(async move { view.call("stress/echo", arguments).await.unwrap() })
-    });
-    for call in calls.collect::<Vec<_>>() {
-        call.await.unwrap();
-    }
+    let site = Site::repeater();
+    group.bench_function("calls", |b| b.iter_custom(|rounds| site.time(256, rounds)));
 }
 
 fn first_call(c: &mut Criterion) {
@@ -186,7 +248,7 @@ fn first_call(c: &mut Criterion) {
     group.bench_function("limit: spawn, a line and back", |b| {
         b.iter(|| Raw::start().exchange(line.as_bytes(), 1));
     });
-    let site = Site::start();
+    let site = Site::stress();
     let (view, arguments) = (site.host.view(), arguments());
     group.bench_function("enable and call", |b| {
         b.iter_custom(|rounds| {
@@ -213,7 +275,7 @@ fn revoke(c: &mut Criterion) {
         b.iter_custom(|rounds| {
             let mut spent = Duration::ZERO;
             for _ in 0..rounds {
-                let site = Site::start();
+                let site = Site::stress();
                 let view = site.host.view();
                 site.runtime.block_on(async {
                     let busy =
