@@ -115,8 +115,9 @@ fn failed_and_scored(printed: &str) -> Vec<String> {
     names.filter(is_scored).map(str::to_owned).collect()
 }
 
-/// Runs one scenario by itself: the suite starts all of them at once, and `sse-retry` measures time,
-/// which 25 others on a busy machine take from it.
+/// Runs one scenario by itself: the suite starts all of them at once, and some measure time, which 25
+/// others on a busy machine take from them. A warning fails no scenario of the suite, so none here,
+/// where it makes the exit status 1.
 fn alone(target: [&str; 2], scenario: &str, revision: &str) {
     let passes = || {
         let output = judges()
@@ -126,7 +127,8 @@ fn alone(target: [&str; 2], scenario: &str, revision: &str) {
             .args(["--scenario", scenario, "--spec-version", revision])
             .output()
             .unwrap();
-        output.status.success()
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        output.status.success() || printed.contains(", 0 failed, ")
     };
     println!("once more, alone: {scenario}");
     assert!(passes() || passes() || passes(), "{scenario} of {revision}");
