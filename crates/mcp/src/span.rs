@@ -14,6 +14,7 @@ use tracing::field::{Empty, display};
 use tracing::{Instrument as _, Span};
 
 use crate::client::{TraceContext, TraceLink};
+use crate::config::{McpServer, Place};
 
 /// What `error.type` says of a tool that says that it failed.
 const TOOL_ERROR: &str = "tool_error";
@@ -118,6 +119,30 @@ pub(crate) struct Wire {
     /// Host and port, where it is reached over HTTP.
     pub(crate) address: Option<(String, u16)>,
     pub(crate) link: Option<Arc<dyn TraceLink>>,
+}
+
+impl Wire {
+    pub(crate) fn to(server: &McpServer, link: Option<Arc<dyn TraceLink>>) -> Self {
+        let address = match &server.place {
+            Place::Http(server) => host_and_port(server.url()),
+            Place::Stdio(_) => None,
+        };
+        let server = server.id().clone();
+        Self {
+            server,
+            address,
+            link,
+        }
+    }
+}
+
+fn host_and_port(url: &str) -> Option<(String, u16)> {
+    let url: http::Uri = url.parse().ok()?;
+    let default = match url.scheme_str() {
+        Some("http") => 80,
+        _ => 443,
+    };
+    Some((url.host()?.to_owned(), url.port_u16().unwrap_or(default)))
 }
 
 /// Where a request that was received comes from.

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use super::answers::{Answers, NoAnswers};
 use super::auth::OAuthClient;
+use super::era::Era;
 use super::handler::{Changes, Handler, ProgressTable};
 use super::launcher::{LastWords, LaunchSpec, Launched, Launcher, PlainLauncher, find_program};
 use super::lines::Lines;
@@ -35,26 +36,6 @@ use crate::span::{RequestSpan, Subject, Wire};
 const OPEN: Duration = Duration::from_secs(30);
 /// Largest list and largest single message of a server over HTTP, in bytes.
 const MESSAGE_MAX: usize = 16 * 1024 * 1024;
-
-/// The two ways in which MCP is spoken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "with `initialize`, or without it")]
-pub enum Era {
-    /// Up to 2025-11-25: a session begins with `initialize`.
-    Legacy,
-    /// From 2026-07-28 on: every request stands for itself.
-    Modern,
-}
-
-impl Era {
-    /// Returns the method that opens a session.
-    fn opening(self) -> &'static str {
-        match self {
-            Self::Legacy => "initialize",
-            Self::Modern => "server/discover",
-        }
-    }
-}
 
 /// Fills a placeholder: `env:NAME`, `secret:NAME` or `PLUGIN_ROOT`.
 pub(crate) type Values = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -215,14 +196,7 @@ impl Connection {
     }
 
     fn wire(&self) -> Wire {
-        Wire {
-            server: self.server.id().clone(),
-            address: match &self.server.place {
-                Place::Http(server) => host_and_port(server.url()),
-                Place::Stdio(_) => None,
-            },
-            link: self.link.clone(),
-        }
+        Wire::to(&self.server, self.link.clone())
     }
 
     async fn connect_stdio(&self, server: &StdioServer) -> Result<Connected, McpError> {
@@ -474,15 +448,6 @@ impl Connection {
             limit_ms: u64::try_from(OPEN.as_millis()).unwrap_or(u64::MAX),
         }
     }
-}
-
-fn host_and_port(url: &str) -> Option<(String, u16)> {
-    let url: http::Uri = url.parse().ok()?;
-    let default = match url.scheme_str() {
-        Some("http") => 80,
-        _ => 443,
-    };
-    Some((url.host()?.to_owned(), url.port_u16().unwrap_or(default)))
 }
 
 fn facts_of(peer: &Peer<RoleClient>) -> ServerFacts {

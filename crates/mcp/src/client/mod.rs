@@ -6,6 +6,7 @@
 mod answers;
 mod auth;
 mod connect;
+mod era;
 mod handler;
 #[cfg(unix)]
 mod jail;
@@ -30,8 +31,9 @@ use tokio::sync::{RwLock, mpsc, watch};
 
 pub use answers::{Answerable, Answers, Question};
 pub use auth::{Authorizer, OAuthClient};
+pub use connect::Connection;
 pub(crate) use connect::Values;
-pub use connect::{Connection, Era};
+pub use era::Era;
 pub use handler::Changes;
 #[cfg(unix)]
 pub use jail::JailLauncher;
