@@ -177,10 +177,12 @@ impl Crew {
         if state.leader.is_none() {
             state.leader = Some(me);
         }
-        if std::mem::take(&mut state.is_flush_due) {
+        let leads = state.leader == Some(me);
+        // What the others run may block, so an answer of theirs does not wait for the next one.
+        let is_due = std::mem::take(&mut state.is_flush_due);
+        if is_due || (!leads && self.writer.has_gathered()) {
             return Next::Send;
         }
-        let leads = state.leader == Some(me);
         state.steps += u64::from(leads);
         match leads && !state.may_leader_run() {
             true => Next::Rest,

@@ -88,6 +88,11 @@ impl Writer {
         }
     }
 
+    /// Tells whether something waits to be sent.
+    pub(crate) fn has_gathered(&self) -> bool {
+        !lock(&self.0.gathered).is_empty()
+    }
+
     /// Sends what has gathered, in the order in which it came.
     pub(crate) fn flush(&self) -> io::Result<()> {
         let sending = &*self.0;

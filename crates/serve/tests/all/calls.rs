@@ -157,6 +157,26 @@ fn l12_a_call_that_blocks_holds_up_no_other() {
 }
 
 #[test]
+fn l12_answers_do_not_wait_for_calls_that_block_behind_them() {
+    let many = keyway_channel::ChannelLimits::default().with_inflight(256);
+    let mut scene = Scene::opened_with(&probe(), |offer| offer.with_limits(many));
+    scene.register(&json!({})).unwrap();
+    // More calls that block than there are threads: those of the second half follow on the first.
+    let short = [(); 70].map(|()| scene.start_call(1, "block", &json!({"ms": 500})));
+    for call in 2..70 {
+        scene.start_call(call, "block", &json!({"ms": 60_000}));
+    }
+    let mut answered = Vec::new();
+    while answered.len() < 60 {
+        let line = scene.host.must_line().unwrap();
+        answered.extend(scene.host.take(&line).unwrap().map(|(number, _)| number));
+    }
+    assert!(answered.iter().all(|number| short.contains(number)));
+    scene.host.close().unwrap();
+    assert_eq!(scene.ended().0, Some(1));
+}
+
+#[test]
 fn calls_run_at_the_same_time_and_answer_in_any_order() {
     let mut scene = Scene::probe();
     let slow = scene.start_call(1, "linger", &json!({"ms": 600_000}));
