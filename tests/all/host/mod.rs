@@ -18,6 +18,7 @@ pub(crate) mod plugins;
 mod probation;
 mod redefined;
 mod reload;
+mod revoking;
 mod slots;
 mod state_layout;
 mod supervision;

@@ -10,6 +10,7 @@ use keyway_plugin_api::{PluginId, ToolName};
 
 use super::live::{self, Live, Prepared};
 use super::trail::Noted;
+use super::withheld::Withheld;
 use super::{Host, HostError, holdings, probation};
 use crate::audit::AuditEvent;
 use crate::catalog::{
@@ -92,6 +93,7 @@ impl Host {
     }
 
     async fn apply_as(&self, plan: Plan, reach: Reach) -> Result<OperationReport, HostError> {
+        let _withheld = Withheld::by(&self.engine, &plan);
         let lives = self.live.lock().await;
         let alone = match reach {
             Reach::Catalog => Vec::new(),

@@ -24,6 +24,7 @@ mod reload;
 pub(crate) mod shown;
 mod start;
 mod trail;
+mod withheld;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
