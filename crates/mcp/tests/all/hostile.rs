@@ -11,7 +11,7 @@ use keyway_plugin_api::{Effect, PluginId, ToolErrorKind};
 use serde_json::{Value, json};
 
 use crate::kit::{
-    ApproveAll, ApproveFirst, eventually, host_with, own_server, runtime, search, view,
+    ApproveAll, ApproveFirst, connected, eventually, host_with, own_server, runtime, search, view,
 };
 use crate::scripted::{Scripted, tool};
 
@@ -131,11 +131,7 @@ async fn s_d5_a_changed_description_takes_the_tools_out_in_one_swap() {
 #[tokio::test]
 async fn s_d5_control_a_client_that_does_not_pin_shows_the_changed_text() {
     let server = own_server("rug", "server.py", &["rug"]);
-    let client = Connection::to(&server)
-        .search(search())
-        .open()
-        .await
-        .unwrap();
+    let client = connected(&server).await;
     client
         .call("pull", json!({}), CallOptions::default())
         .await

@@ -9,7 +9,7 @@ use keyway_host::approval::{ApprovalRequest, ApprovalSubject, Approver, Decision
 use keyway_host::rank::Trust;
 use keyway_host::scope::Scope;
 use keyway_host::view::View;
-use keyway_mcp::{McpRuntime, McpServer};
+use keyway_mcp::{Connection, McpClient, McpRuntime, McpServer};
 
 use crate::judges::judges;
 
@@ -89,6 +89,12 @@ impl Approver for ApproveFirst {
 
 pub(crate) fn runtime() -> McpRuntime {
     McpRuntime::new().search(search())
+}
+
+/// Our client alone, in a session with a server.
+pub(crate) async fn connected(server: &McpServer) -> McpClient {
+    let connection = Connection::to(server).search(search());
+    connection.open().await.unwrap()
 }
 
 /// A host with some servers, everything approved, started.

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use keyway_host::limits::Limits;
 use keyway_host::{CallError, Host};
-use keyway_mcp::Connection;
 use serde_json::{Map, Value, json};
 
 use crate::families::FAMILIES;
-use crate::kit::{host_with, search, view};
+use crate::kit::{connected, host_with, view};
 use crate::scripted::{Scripted, tool};
 
 /// Keywords that may not stand at the root of an input schema anyway.
@@ -197,11 +196,7 @@ async fn s_e3_schemas_that_explode_with_their_values_are_stopped_by_count() {
 async fn s_e3_control_a_bare_client_and_a_bare_validator_take_the_bombs() {
     let bombs: Vec<_> = bombs().into_iter().map(|(_, tool)| tool).collect();
     let server = Scripted::new(&bombs);
-    let client = Connection::to(&server.server("bomber"))
-        .search(search())
-        .open()
-        .await
-        .unwrap();
+    let client = connected(&server.server("bomber")).await;
     let listed = client.list_tools().await.unwrap();
     assert_eq!(listed.len(), bombs.len());
     client.close().await;

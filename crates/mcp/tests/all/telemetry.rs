@@ -18,7 +18,7 @@ use keyway_mcp::{
 use keyway_plugin_api::{Effect, PluginId, ToolDescriptor, ToolError, ToolName, ToolOutput};
 use serde_json::{Map, Value, json};
 
-use crate::kit::{ApproveAll, own_server, runtime, search};
+use crate::kit::{ApproveAll, connected, own_server, runtime, search};
 use recording::{Kept, Recording};
 
 /// Stands in everything that must not be in a span.
@@ -243,11 +243,7 @@ fn common_to_all(span: &Kept, url: &str, era: Era, version: &str) {
 fn a_request_over_pipes_says_how_it_ended() {
     let ((), recording) = Recording::of(first(), async |_| {
         let server = own_server("s", "server.py", &["good"]);
-        let client = Connection::to(&server)
-            .search(search())
-            .open()
-            .await
-            .unwrap();
+        let client = connected(&server).await;
         call(&client, "good", "x").await.unwrap();
         call(&client, "fail", "x").await.unwrap();
         client.list_resources().await.unwrap_err();
@@ -349,11 +345,7 @@ fn a_trace_without_a_tracer_passes_through_unchanged() {
     let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let ((), recording) = Recording::of(first(), async |_| {
         let server = own_server("s", "server.py", &["good"]);
-        let client = Connection::to(&server)
-            .search(search())
-            .open()
-            .await
-            .unwrap();
+        let client = connected(&server).await;
         let trace = TraceContext::parse(parent, Some("a=1")).unwrap();
         let trace = trace.with_baggage("b=2");
         let said = trace.scope(call(&client, "meta", "x")).await.unwrap();

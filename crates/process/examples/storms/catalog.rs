@@ -25,7 +25,7 @@ use tokio::time::Instant;
 use crate::Outcome;
 use crate::proc::resident_kib;
 use crate::report::{Report, Times, shown};
-use crate::site::name;
+use crate::site::{manifest, name};
 
 const ENTRIES: usize = 1_000;
 /// Starts that are measured, each in a process of its own.
@@ -90,9 +90,10 @@ fn entry(number: usize) -> Outcome<(PluginId, Arc<CatalogEntry>)> {
 /// first call.
 pub(crate) async fn starts(report: &mut Report) -> Outcome<()> {
     let (folder, packages) = (tempfile::tempdir()?, TempPackages::new());
+    let runtime = json!({ "kind": "process", "command": "python3", "args": ["main.py"] });
     for number in 0..ENTRIES {
         let name = name(number);
-        packages.write(&name, &manifest(&name));
+        packages.write(&name, &manifest(&name, &runtime, &TOOLS));
         // What would run is not what is measured; only that it is there and hashed.
         packages.write_file(&name, "main.py", b"print('nobody called')\n");
     }
@@ -203,17 +204,4 @@ fn tool(name: &str) -> Option<ToolDescriptor> {
     let text = json!({ "type": "object", "properties": { "text": { "type": "string" } } });
     let (name, what) = (ToolName::parse(name).ok()?, "Does a thing with a text.");
     Some(ToolDescriptor::new(name, what, Effect::Read, text))
-}
-
-fn manifest(name: &str) -> String {
-    json!({
-        "$schema": "https://agent-plugins.org/schemas/1.0.0/plugin.schema.json",
-        "name": name, "version": "1.0.0",
-        "extensions": { "dev.keyway": {
-            "schemaVersion": 1, "api": ">=0.1, <0.2",
-            "runtime": { "kind": "process", "command": "python3", "args": ["main.py"] },
-            "contributes": { "tools": TOOLS },
-        }},
-    })
-    .to_string()
 }

@@ -11,7 +11,7 @@ use keyway_process::supervisor::SupervisorPolicy;
 use keyway_process::{ProcessOptions, ProcessRuntime};
 use keyway_test_support::{ScriptedApprover, TempPackages};
 use rustix::process::Pid;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::Outcome;
 use crate::proc::{processes_of, settle};
@@ -51,9 +51,10 @@ impl Site {
     pub(crate) async fn start(plugins: usize) -> Outcome<Self> {
         let packages = TempPackages::new();
         let stress = stress()?;
+        let runtime = json!({ "kind": "process", "command": "./stress" });
         for number in 0..plugins {
             let name = name(number);
-            packages.write(&name, &manifest(&name));
+            packages.write(&name, &manifest(&name, &runtime, &["echo", "sleep"]));
             packages.write_file(&name, "stress", &stress);
         }
         let folder = tempfile::tempdir()?;
@@ -142,15 +143,15 @@ fn options() -> ProcessOptions {
     })
 }
 
-/// The manifest of a stress plugin.
-fn manifest(name: &str) -> String {
+/// The manifest of a plugin that runs as a process.
+pub(crate) fn manifest(name: &str, runtime: &Value, tools: &[&str]) -> String {
     json!({
         "$schema": "https://agent-plugins.org/schemas/1.0.0/plugin.schema.json",
         "name": name, "version": "1.0.0",
         "extensions": { "dev.keyway": {
             "schemaVersion": 1, "api": ">=0.1, <0.2",
-            "runtime": { "kind": "process", "command": "./stress" },
-            "contributes": { "tools": ["echo", "sleep"] },
+            "runtime": runtime,
+            "contributes": { "tools": tools },
         }},
     })
     .to_string()
