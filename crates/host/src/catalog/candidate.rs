@@ -135,6 +135,10 @@ pub struct Candidate {
     /// Path of its source on disk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_path: Option<String>,
+    /// What its tools say otherwise than the approved ones, in words, from whoever has both
+    /// descriptions; without it only the tools are named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_changes: Vec<String>,
     /// The operator's approval in the same step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approval>,
@@ -171,6 +175,7 @@ impl Candidate {
             trust: Trust::default(),
             scope: Scope::everywhere(),
             source_path: None,
+            tool_changes: Vec::new(),
             approval: None,
             enable: true,
         }
@@ -242,6 +247,13 @@ impl Candidate {
     #[must_use]
     pub fn with_tool_pins(mut self, pins: BTreeMap<ToolName, Digest>) -> Self {
         self.declared.tool_pins = pins;
+        self
+    }
+
+    /// Says in words how its tools differ from the approved ones.
+    #[must_use]
+    pub fn with_tool_changes(mut self, lines: Vec<String>) -> Self {
+        self.tool_changes = lines;
         self
     }
 

@@ -31,7 +31,8 @@ pub(super) fn lines(old: &CatalogEntry, new: &Candidate) -> Vec<String> {
         lines.push(format!("! trust: {old} -> {new}"));
     }
     if !before.tool_pins.is_empty() {
-        lines.extend(tool_lines(&before.tool_pins, &after.tool_pins));
+        let named = tool_lines(&before.tool_pins, &after.tool_pins);
+        lines.extend(in_words(named, &new.tool_changes));
     }
     lines
 }
@@ -59,8 +60,16 @@ impl<T: ToString> Shown for Option<T> {
     }
 }
 
+/// Returns what changed in words where there are any, else by name; nothing where nothing changed.
+pub(crate) fn in_words(named: Vec<String>, words: &[String]) -> Vec<String> {
+    match words {
+        [_, ..] if !named.is_empty() => words.to_vec(),
+        _ => named,
+    }
+}
+
 /// Returns one line for each tool that is new or defined otherwise.
-pub(super) fn tool_lines(
+pub(crate) fn tool_lines(
     old: &BTreeMap<ToolName, Digest>,
     new: &BTreeMap<ToolName, Digest>,
 ) -> Vec<String> {

@@ -23,6 +23,7 @@ mod state;
 
 pub use candidate::{Candidate, Declaration};
 pub use decide::decide;
+pub(crate) use diff::{in_words, tool_lines};
 pub use error::{CatalogError, ReloadStage};
 pub use grant::{Approval, Grant, GrantSelection};
 pub use live::{Catalog, DurableCatalog};

@@ -11,7 +11,7 @@ use keyway_plugin_api::{PluginId, ToolName};
 use super::live::{self, Live, Prepared};
 use super::trail::Noted;
 use super::withheld::Withheld;
-use super::{Host, HostError, holdings, probation};
+use super::{Host, HostError, definitions, holdings, probation};
 use crate::audit::AuditEvent;
 use crate::catalog::{
     Candidate, CatalogEntry, CatalogError, CatalogOperationResult, Operation, OperationKind, Plan,
@@ -191,8 +191,8 @@ impl Host {
         error: StartError,
     ) -> Result<OperationReport, HostError> {
         let asked = match &error {
-            StartError::DefinitionChanged { pins, .. } => {
-                with_pins(plan.operation(), &plugin, pins)
+            StartError::DefinitionChanged { pins, changed } => {
+                with_pins(plan.operation(), &plugin, (pins, changed))
             }
             _ => None,
         };
@@ -240,17 +240,15 @@ impl Host {
         if known.is_empty() || !ready.has_code() {
             return Ok(ready);
         }
-        let pins = ready.pins();
-        let differs = |(name, digest): &(&ToolName, &Digest)| known.get(*name) != Some(*digest);
-        let changed: Vec<_> = pins
-            .iter()
-            .filter(differs)
-            .map(|(n, _)| n.to_string())
-            .collect();
+        let (pins, tools) = (ready.pins(), ready.descriptors());
+        let changed = definitions::changed(&self.engine, known, &tools);
         if changed.is_empty() {
             return Ok(ready);
         }
         ready.discard(&self.engine).await;
+        // Whoever is asked about them, now or after a restart, is shown what they say.
+        let definitions = self.engine.shown.definitions();
+        definitions.keep(&pins, &tools, &self.engine.redactor);
         Err(StartError::DefinitionChanged { changed, pins })
     }
 
@@ -453,9 +451,12 @@ impl Host {
 fn with_pins(
     operation: &Operation,
     plugin: &PluginId,
-    pins: &BTreeMap<ToolName, Digest>,
+    (pins, changed): (&BTreeMap<ToolName, Digest>, &[String]),
 ) -> Option<Operation> {
-    let told = |candidate: &Candidate| Box::new(candidate.clone().with_tool_pins(pins.clone()));
+    let told = |candidate: &Candidate| {
+        let candidate = candidate.clone().with_tool_pins(pins.clone());
+        Box::new(candidate.with_tool_changes(changed.to_vec()))
+    };
     let is_new = |candidate: &Candidate| {
         candidate.plugin() == plugin && candidate.declared.tool_pins != *pins
     };

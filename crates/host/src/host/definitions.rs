@@ -15,8 +15,10 @@ use keyway_plugin_api::{ToolDescriptor, ToolName};
 use serde_json::json;
 
 use crate::audit::Redactor;
-use crate::catalog::{CatalogEntry, CatalogState};
+use super::shown::told;
+use crate::catalog::{CatalogEntry, CatalogState, in_words, tool_lines};
 use crate::digest::Digest;
+use crate::engine::Engine;
 use crate::registry::definition_of;
 use crate::store::disk::{Disk, DiskOp, DiskReply, RealDisk};
 
@@ -112,6 +114,17 @@ fn file_of(pins: &Pins) -> String {
 pub(super) fn pins_of<'t>(tools: impl IntoIterator<Item = &'t ToolDescriptor>) -> Pins {
     let pin = |tool: &ToolDescriptor| (tool.name.clone(), definition_of(tool));
     tools.into_iter().map(pin).collect()
+}
+
+/// Tells how tools differ from those that are pinned, by what those said where that is known, else
+/// by name; nothing where each of them is pinned.
+pub(super) fn changed(engine: &Engine, pins: &Pins, tools: &[ToolDescriptor]) -> Vec<String> {
+    let named = tool_lines(pins, &pins_of(tools));
+    if named.is_empty() {
+        return named;
+    }
+    let before = engine.shown.definitions().of(pins);
+    in_words(named, &before.map_or_else(Vec::new, |before| told(engine, &before, tools)))
 }
 
 #[cfg(test)]

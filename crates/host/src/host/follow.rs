@@ -6,7 +6,8 @@ use std::time::Duration;
 use keyway_plugin_api::PluginId;
 
 use super::{Host, HostError, holdings};
-use crate::catalog::{CatalogEntry, CatalogState};
+use crate::catalog::{CatalogEntry, CatalogState, Operation};
+use crate::runtime::StartError;
 
 impl Host {
     /// Takes over what others changed in the catalog file: stops what may no longer run, starts
@@ -64,11 +65,31 @@ impl Host {
         for entry in new {
             match self.prepare_pinned(entry).await {
                 Ok(ready) => prepared.push(ready),
-                Err(error) => self.record_failure(&entry.manifest.name, &error),
+                Err(error) => {
+                    self.record_failure(&entry.manifest.name, &error);
+                    self.ask_about_changed(&entry.manifest.name, error);
+                }
             }
         }
         let prepared = self.write_layouts(prepared).await;
         self.show(&mut lives, &stops, prepared, has_changed).await;
+    }
+
+    /// Lets a plugin that registers other tools than those that were approved wait for an operator,
+    /// who is shown what changed.
+    fn ask_about_changed(&self, plugin: &PluginId, error: StartError) {
+        let StartError::DefinitionChanged { changed, pins } = error else {
+            return;
+        };
+        let operation = Operation::PinTools {
+            plugin: plugin.clone(),
+            pins,
+            changes: changed,
+        };
+        if let Err(error) = self.engine.run_recorded(&operation) {
+            tracing::warn!(%plugin, "its changed tools could not be written down: {error}");
+        }
+        super::refresh_holdings(&self.engine, plugin);
     }
 }
 

@@ -166,9 +166,9 @@ pub enum StartError {
     #[error(transparent)]
     Api(#[from] keyway_plugin_api::IncompatibleApi),
     /// It registers other tools than were approved, or describes them otherwise.
-    #[error("its tools are not the ones that were approved: {}", .changed.join(", "))]
+    #[error("its tools are not the ones that were approved: {}", .changed.join("; "))]
     DefinitionChanged {
-        /// The tools that differ.
+        /// What differs in which tool, a line each, safe to print.
         changed: Vec<String>,
         /// Digests of the definitions that it registers.
         pins: BTreeMap<ToolName, Digest>,

@@ -140,7 +140,8 @@ fn replace(
     let at_ms = draft.now_ms;
     draft.edit(plugin, |entry| {
         entry.keyway.pending_update = Some(Box::new(PendingUpdate {
-            candidate: candidate.clone(),
+            // Its words are in the diff.
+            candidate: candidate.clone().with_tool_changes(Vec::new()),
             diff: diff.clone(),
             at_ms,
         }));
@@ -276,10 +277,7 @@ pub(super) fn pin_tools(
     draft.edit(plugin, |entry| {
         entry.keyway.pending_update = Some(Box::new(PendingUpdate {
             candidate,
-            diff: match changes {
-                [] => changed,
-                told => told.to_vec(),
-            },
+            diff: diff::in_words(changed, changes),
             at_ms,
         }));
     });
