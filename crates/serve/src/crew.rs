@@ -183,7 +183,9 @@ impl Crew {
         if is_due || (!leads && self.writer.has_gathered()) {
             return Next::Send;
         }
-        state.steps += u64::from(leads);
+        if leads {
+            self.note_step(&mut state);
+        }
         match leads && !state.may_leader_run() {
             true => Next::Rest,
             false => state.jobs.pop_front().map_or(Next::Rest, Next::Run),
@@ -197,7 +199,7 @@ impl Crew {
             if state.jobs.is_empty() || !state.may_leader_run() {
                 state.is_reading = true;
                 drop(state);
-                self.read();
+                self.read(me);
             }
             return true;
         }
@@ -217,7 +219,7 @@ impl Crew {
     }
 
     /// Waits for the host and takes in what it sent.
-    fn read(self: &Arc<Self>) {
+    fn read(self: &Arc<Self>, me: u64) {
         let Some(reader) = self.reader.get() else {
             return;
         };
@@ -226,10 +228,7 @@ impl Crew {
         {
             let mut state = self.state();
             state.is_reading = false;
-            state.steps += 1;
-            if !std::mem::replace(&mut state.is_watched, true) {
-                self.watch.notify_one();
-            }
+            self.note_step(&mut state);
         }
         let mut work = Vec::new();
         let taken = count.and_then(|count| reader.take(count, &mut work));
@@ -238,7 +237,9 @@ impl Crew {
         for work in work {
             state.jobs.push_back(Job::new(self, work));
         }
-        if !state.may_leader_run() {
+        // Who lost the lead while it took them in runs one of them, and another thread waits for the
+        // host and for nothing else.
+        if state.leader != Some(me) || !state.may_leader_run() {
             for _ in 0..state.jobs.len() {
                 self.call_thread(&mut state);
             }
@@ -246,6 +247,14 @@ impl Crew {
         drop(state);
         if let Err(error) = taken {
             self.end(Err(error));
+        }
+    }
+
+    /// Counts a step of the leader, and sees to it that somebody watches for the next one.
+    fn note_step(&self, state: &mut State) {
+        state.steps += 1;
+        if !std::mem::replace(&mut state.is_watched, true) {
+            self.watch.notify_one();
         }
     }
 
