@@ -1,67 +1,107 @@
 //! The bytes that were approved are the bytes that run.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use keyway_sandbox::{Ended, Handover, Jail, Program};
+use keyway_sandbox::{Confined, Ended, Handover, Jail, Program};
 
-const RACES: usize = 1000;
+/// How often each of the two programs must have been met before a race has shown anything.
+const MEETINGS: usize = 100;
 
-/// Calls back again and again while another thread swaps a good program (`true`) for a bad one
-/// (`false`) and back.
-fn while_swapping(mut race: impl FnMut(&Path)) {
-    let folder = tempfile::tempdir().unwrap();
-    let [path, good, bad, next] = ["program", "good", "bad", "next"].map(|n| folder.path().join(n));
-    let stop = AtomicBool::new(false);
-    fs::copy("/bin/true", &good).unwrap();
-    fs::copy("/bin/false", &bad).unwrap();
-    fs::hard_link(&good, &path).unwrap();
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            for from in [&bad, &good].into_iter().cycle() {
-                if stop.load(Ordering::Relaxed) {
-                    return;
+/// A path at which a good program (`true`) can be swapped for a bad one (`false`) and back.
+struct Swap {
+    path: PathBuf,
+    good: PathBuf,
+    bad: PathBuf,
+    next: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Swap {
+    /// Lays the good program at the path.
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, good, bad, next] =
+            ["program", "good", "bad", "next"].map(|name| folder.path().join(name));
+        fs::copy("/bin/true", &good).unwrap();
+        fs::copy("/bin/false", &bad).unwrap();
+        fs::hard_link(&good, &path).unwrap();
+        Self {
+            path,
+            good,
+            bad,
+            next,
+            _folder: folder,
+        }
+    }
+
+    fn put(&self, program: &Path) {
+        fs::hard_link(program, &self.next).unwrap();
+        fs::rename(&self.next, &self.path).unwrap();
+    }
+
+    /// Swaps the programs again and again in a thread of its own while `race` runs.
+    fn forever_while(&self, race: impl FnOnce()) {
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for program in [&self.bad, &self.good].into_iter().cycle() {
+                    if stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    self.put(program);
                 }
-                fs::hard_link(from, &next).unwrap();
-                fs::rename(&next, &path).unwrap();
-            }
+            });
+            race();
+            stop.store(true, Ordering::Relaxed);
         });
-        (0..RACES).for_each(|_| race(&path));
-        stop.store(true, Ordering::Relaxed);
-    });
+    }
+}
+
+fn run(program: &Program) -> Ended {
+    let mut confined: Confined = Jail::new().spawn(program, Handover::new()).unwrap();
+    confined.wait().unwrap()
 }
 
 #[test]
 fn s_d6_a_swap_between_hash_and_start_never_runs_other_bytes() {
+    let swap = Swap::new();
+    let program = Program::sealed(&swap.path).unwrap();
     let approved = *Program::sealed("/bin/true").unwrap().digest().unwrap();
-    let (mut ran, mut refused) = (0, 0);
-    let jail = Jail::new();
-    while_swapping(|path| {
-        let program = Program::sealed(path).unwrap();
-        if *program.digest().unwrap() != approved {
-            refused += 1;
-            return;
-        }
-        let mut confined = jail.spawn(&program, Handover::new()).unwrap();
-        assert_eq!(confined.wait().unwrap(), Ended::Exited(0));
-        ran += 1;
-    });
-    assert!(ran > 0 && refused > 0, "{ran} ran, {refused} were refused");
+    assert_eq!(*program.digest().unwrap(), approved);
+    swap.put(&swap.bad);
+    assert_eq!(run(&program), Ended::Exited(0));
 }
 
 #[test]
 fn s_d6_control_a_swap_between_hash_and_start_runs_other_bytes_at_a_path() {
-    let approved = fs::read("/bin/true").unwrap();
-    let mut other = 0;
-    while_swapping(|path| {
-        if fs::read(path).unwrap() == approved {
-            let status = Command::new(path).status();
-            other += usize::from(status.is_ok_and(|status| !status.success()));
+    let swap = Swap::new();
+    assert_eq!(
+        fs::read(&swap.path).unwrap(),
+        fs::read("/bin/true").unwrap()
+    );
+    swap.put(&swap.bad);
+    assert!(!Command::new(&swap.path).status().unwrap().success());
+}
+
+#[test]
+fn s_d6_swaps_at_any_moment_never_run_other_bytes() {
+    let approved = *Program::sealed("/bin/true").unwrap().digest().unwrap();
+    let swap = Swap::new();
+    let (mut ran, mut refused) = (0, 0);
+    swap.forever_while(|| {
+        while ran < MEETINGS || refused < MEETINGS {
+            let program = Program::sealed(&swap.path).unwrap();
+            if *program.digest().unwrap() != approved {
+                refused += 1;
+                continue;
+            }
+            assert_eq!(run(&program), Ended::Exited(0));
+            ran += 1;
         }
     });
-    assert!(other > 0);
 }
 
 #[test]
