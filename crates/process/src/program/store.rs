@@ -1,26 +1,35 @@
 //! The host's own copies of packages, by digest, and the scratch folders of processes.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use keyway_host::digest::Digest;
 use keyway_host::package::{MANIFEST_FILE, Package};
+use rustix::fs::OFlags;
 use uuid::Uuid;
 
 use super::{ProgramError, Wanted, matches_digest};
+
+/// How often a scratch folder is made that another host takes for a leftover.
+const ATTEMPTS: usize = 8;
 
 /// The folder in which the host keeps what it runs; nobody else may enter it.
 #[derive(Debug, Clone)]
 pub(crate) struct Store(PathBuf);
 
-/// A folder that one process may write to. Dropping it removes it.
+/// A folder that one process may write to. Dropping it removes it; the next [`Store::open`] does
+/// where its host was killed.
 #[derive(Debug)]
-pub(crate) struct Scratch(PathBuf);
+pub(crate) struct Scratch {
+    folder: PathBuf,
+    /// Holds the folder's lock while the host lives: the system lets go of it with the host.
+    _lock: File,
+}
 
 impl Store {
-    /// Makes the folder, or takes the one that is there.
+    /// Makes the folder, or takes the one that is there, without what killed hosts left in it.
     pub(crate) fn open(folder: &Path) -> io::Result<Self> {
         make_private(folder)?;
         let folder = fs::canonicalize(folder)?;
@@ -28,7 +37,22 @@ impl Store {
         for part in ["packages", "scratch", "descriptors"] {
             make_private(&folder.join(part))?;
         }
-        Ok(Self(folder))
+        let store = Self(folder);
+        store.sweep();
+        Ok(store)
+    }
+
+    /// Removes the scratch folders that no host holds. What cannot be looked at stays.
+    fn sweep(&self) {
+        let entries = fs::read_dir(self.0.join("scratch"));
+        for entry in entries.into_iter().flatten().flatten() {
+            let folder = entry.path();
+            if let Ok(lock) = open_folder(&folder)
+                && lock.try_lock().is_ok()
+            {
+                remove(&folder);
+            }
+        }
     }
 
     /// Returns the file that remembers what a digest registered.
@@ -40,9 +64,14 @@ impl Store {
 
     /// Makes an empty folder for one process.
     pub(crate) fn scratch(&self) -> io::Result<Scratch> {
-        let folder = self.0.join("scratch").join(Uuid::now_v7().to_string());
-        make_private(&folder)?;
-        Ok(Scratch(folder))
+        for _ in 0..ATTEMPTS {
+            let folder = self.0.join("scratch").join(Uuid::now_v7().to_string());
+            make_private(&folder)?;
+            if let Some(scratch) = Scratch::hold(folder)? {
+                return Ok(scratch);
+            }
+        }
+        Err(io::ErrorKind::ResourceBusy.into())
     }
 
     /// Returns the store's copy of an approved package, made now if it is not there, and read and
@@ -67,14 +96,31 @@ impl Store {
 }
 
 impl Scratch {
+    /// Locks a new folder; `None` where another host has taken it for a leftover before that.
+    fn hold(folder: PathBuf) -> io::Result<Option<Self>> {
+        let lock = match open_folder(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened?,
+        };
+        if matches!(lock.try_lock(), Err(TryLockError::WouldBlock)) {
+            return Ok(None);
+        }
+        // Where folders cannot be locked nobody can sweep them either.
+        let held = Self {
+            folder,
+            _lock: lock,
+        };
+        Ok(held.folder.exists().then_some(held))
+    }
+
     pub(crate) fn path(&self) -> &Path {
-        &self.0
+        &self.folder
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        remove(&self.0);
+        remove(&self.folder);
     }
 }
 
@@ -104,7 +150,7 @@ fn copy_file(from: &Path, to: &Path, name: &str) -> io::Result<()> {
         true => 0o400,
         false => 0o500,
     };
-    let no_follow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default();
+    let no_follow = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
     let mut source = OpenOptions::new()
         .read(true)
         .custom_flags(no_follow)
@@ -131,6 +177,13 @@ fn publish(staged: &Path, place: &Path) -> Result<(), ProgramError> {
         Err(e) => Err(ProgramError::unreadable(place, e)),
         Ok(()) => Ok(()),
     }
+}
+
+/// Opens a folder and nothing else: no link to one.
+fn open_folder(path: &Path) -> io::Result<File> {
+    let only = OFlags::DIRECTORY | OFlags::NOFOLLOW;
+    let only = i32::try_from(only.bits()).unwrap_or_default();
+    OpenOptions::new().read(true).custom_flags(only).open(path)
 }
 
 fn make_private(folder: &Path) -> io::Result<()> {
@@ -161,4 +214,57 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .open(&staged)?;
     io::Write::write_all(&mut file, bytes)?;
     fs::rename(&staged, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn left(store: &Path) -> Vec<String> {
+        let entries = fs::read_dir(store.join("scratch")).unwrap().flatten();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn leftovers_go_and_what_a_host_holds_or_a_link_names_stays() {
+        let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let store = Store::open(dir.path()).unwrap();
+        let held = store.scratch().unwrap();
+        let leftover = dir.path().join("scratch/leftover/deep");
+        fs::create_dir_all(&leftover).unwrap();
+        File::create(elsewhere.path().join("kept")).unwrap();
+        for from in [dir.path().join("scratch/link"), leftover.join("link")] {
+            std::os::unix::fs::symlink(elsewhere.path(), from).unwrap();
+        }
+
+        drop(Store::open(dir.path()).unwrap());
+        let held_name = held
+            .path()
+            .file_name()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned();
+        assert_eq!(left(dir.path()), [held_name.as_str(), "link"]);
+        assert!(elsewhere.path().join("kept").exists());
+        drop(held);
+        assert_eq!(left(dir.path()), ["link"]);
+    }
+
+    #[test]
+    fn a_folder_that_was_swept_before_it_was_held_is_not_used() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(Scratch::hold(dir.path().join("gone")).unwrap().is_none());
+        let swept = dir.path().join("swept");
+        make_private(&swept).unwrap();
+        let sweeper = open_folder(&swept).unwrap();
+        sweeper.try_lock().unwrap();
+        assert!(Scratch::hold(swept.clone()).unwrap().is_none());
+        drop(sweeper);
+        assert!(Scratch::hold(swept).unwrap().is_some());
+    }
 }

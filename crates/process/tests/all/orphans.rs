@@ -1,7 +1,7 @@
 //! Attack B6: processes that try to stay when their plugin or their host is gone.
 
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -94,6 +94,34 @@ async fn s_b6_a_host_that_is_killed_or_aborts_leaves_no_process() {
         let left = || [processes(&store), sleepers(&seconds)].concat();
         none_left(&format!("the host got {signal:?}"), left).await;
     }
+}
+
+fn scratch_folders(store: &Path) -> usize {
+    std::fs::read_dir(store.join("scratch")).unwrap().count()
+}
+
+/// While the host lives, another one on the same store leaves its process the folder.
+#[tokio::test]
+async fn s_b6_the_folder_that_a_killed_host_leaves_goes_at_the_next_start() {
+    if role().is_some() {
+        return be_the_host().await;
+    }
+    let test = "orphans::s_b6_the_folder_that_a_killed_host_leaves_goes_at_the_next_start";
+    let mut killed = Apart::start(test, "host");
+    let store = PathBuf::from(killed.hear("store"));
+    killed.hear("seconds");
+    assert_eq!(scratch_folders(&store), 1);
+    // The control: a start takes nothing from a host that lives.
+    let options = keyway_process::ProcessOptions::new();
+    drop(keyway_process::ProcessRuntime::new(&store, options.clone()).unwrap());
+    assert_eq!(scratch_folders(&store), 1);
+    killed.signal(Signal::KILL);
+    killed.wait();
+    assert_eq!(scratch_folders(&store), 1, "nobody is left who removes it");
+    let path = store.to_string_lossy().into_owned();
+    none_left("its processes", || processes(&path)).await;
+    drop(keyway_process::ProcessRuntime::new(&store, options).unwrap());
+    assert_eq!(scratch_folders(&store), 0);
 }
 
 /// A host with a plugin that has left a process behind; it stays until it is killed.
