@@ -252,8 +252,8 @@ class Plugin {
   #draining = null;
   settings = {};
 
-  constructor(channel, tools, limits, exit) {
-    Object.assign(this, { channel, tools, limits, exit });
+  constructor(channel, { tools, migrate }, limits, exit) {
+    Object.assign(this, { channel, tools, migrate, limits, exit });
   }
 
   take(line) {
@@ -306,7 +306,7 @@ class Plugin {
         this.answer(id, {});
         break;
       case "keyway/migrate":
-        this.answer(id, { entries: params.entries });
+        this.#migrate(id, params);
         break;
       case "keyway/drain":
         this.#draining = id;
@@ -321,6 +321,21 @@ class Plugin {
         break;
       default:
         this.refuse(id, -32601, "unknown_method", `there is no method ${method.slice(0, 64)}`);
+    }
+  }
+
+  /** Has the plugin bring its state to the layout of its manifest; its failure is the start's. */
+  async #migrate(id, { from, entries }) {
+    try {
+      if (this.migrate) {
+        const old = entries.map(([key, value]) => [key, Buffer.from(value, "base64")]);
+        const migrated = await this.migrate(from, new Map(old));
+        entries = [...migrated].map(([key, value]) => [key, Buffer.from(value).toString("base64")]);
+      }
+      this.answer(id, { entries });
+    } catch (error) {
+      const reason = String(error);
+      this.fail(id, { message: reason, data: { reason } });
     }
   }
 
@@ -405,7 +420,13 @@ function readSecret(fd) {
   return secret.subarray(0, 32);
 }
 
-function main(tools) {
+/**
+ * Serves the tools until the host says stop.
+ *
+ * `migrate(layout, entries)` gets the state of an older layout (`state.version` of the manifest), a Map
+ * from keys to bytes, and returns what is to be there instead. Without it the state stays as it is.
+ */
+function main(tools, migrate = null) {
   const manifest = JSON.parse(readFileSync(new URL("plugin.json", import.meta.url)));
   const { KEYWAY_CHANNEL = "", KEYWAY_SECRET_FD } = process.env;
   if (!KEYWAY_CHANNEL.startsWith("fd:")) {
@@ -424,7 +445,7 @@ function main(tools) {
     handshake.hello(line);
     step = (line) => {
       channel.limit = handshake.ready(line).frame;
-      const plugin = new Plugin(channel, tools, handshake.limits, exit);
+      const plugin = new Plugin(channel, { tools, migrate }, handshake.limits, exit);
       step = (line) => plugin.take(line);
     };
   };
@@ -461,9 +482,9 @@ async function counted(name, call, run) {
   const output = await run();
   try {
     for (let tries = 0; tries < 3; tries++) {
-      const before = await call.stateGet(`used/${name}`);
+      const before = await call.stateGet(`uses/${name}`);
       const next = String(Number(before ?? 0) + 1);
-      if (await call.stateCas(`used/${name}`, before, next)) break;
+      if (await call.stateCas(`uses/${name}`, before, next)) break;
     }
   } catch (error) {
     call.log(`not counted: ${error.message}`, "debug");
@@ -516,4 +537,10 @@ const compareTexts = tool(
   },
 );
 
-main([compareTexts, countWords, sortLines]);
+/** Layout 1 kept the counts below `used/`. */
+function migrate(layout, entries) {
+  if (layout !== 1) throw new Error(`this version knows nothing of layout ${layout}`);
+  return new Map([...entries].map(([key, value]) => [key.replace(/^used\//, "uses/"), value]));
+}
+
+main([compareTexts, countWords, sortLines], migrate);

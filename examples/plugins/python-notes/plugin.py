@@ -230,8 +230,9 @@ class Call:
 class Plugin:
     """The tools behind one channel. The main thread reads; each call has a thread of its own."""
 
-    def __init__(self, channel, tools, limits):
+    def __init__(self, channel, tools, limits, migrate=None):
         self.channel, self.tools, self.inflight = channel, tools, limits["inflight"]
+        self.migrate = migrate
         self.settings = {}  # what the operator set
         self.lock = threading.Lock()
         self.calls = {}  # request id -> (Call, time it began)
@@ -290,7 +291,8 @@ class Plugin:
         elif method == "keyway/start":
             self.answer(id, {})
         elif method == "keyway/migrate":
-            self.answer(id, {"entries": params["entries"]})
+            # Not here: pings are answered meanwhile.
+            threading.Thread(target=self.migrated, args=(id, params), daemon=True).start()
         elif method == "keyway/drain":
             with self.lock:
                 self.draining = id
@@ -301,6 +303,22 @@ class Plugin:
             self.call(id, params)
         else:
             self.refuse(id, -32601, "unknown_method", f"there is no method {method[:64]!r}")
+
+    def migrated(self, id, params):
+        """Has the plugin bring its state to the layout of its manifest; its failure is the start's."""
+        try:
+            entries = params["entries"]
+            if self.migrate:
+                old = {key: base64.b64decode(value) for key, value in entries}
+                new = self.migrate(params["from"], old)
+                entries = [[key, base64.b64encode(new[key]).decode()] for key in sorted(new)]
+            self.answer(id, {"entries": entries})
+        except OSError:
+            pass  # the host is gone; the reader notices
+        except BaseException as error:  # the plugin's own fault, and nobody else's
+            reason = f"{type(error).__name__}: {error}"
+            error = {"code": -32000, "message": reason, "data": {"reason": reason}}
+            self.channel.send({"jsonrpc": "2.0", "id": id, "error": error})
 
     def call(self, id, params):
         call = Call(self, params["_meta"]["dev.keyway/call"])
@@ -400,7 +418,12 @@ def text_of(arguments, name):
     return value.strip()
 
 
-def main(tools):
+def main(tools, migrate=None):
+    """Serves the tools until the host says stop.
+
+    `migrate(layout, entries)` gets the state of an older layout (`state.version` of the manifest), bytes
+    by key, and returns what is to be there instead. Without it the state stays as it is.
+    """
     with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "plugin.json"), "rb") as f:
         manifest = json.load(f)
     if not os.environ.get("KEYWAY_CHANNEL", "").startswith("fd:"):
@@ -414,7 +437,7 @@ def main(tools):
     try:
         limits = shake_hands(channel, secret, manifest, "0.1.0", "0.2.0")
         channel.limit = limits["frame"]
-        Plugin(channel, {tool.__name__: tool for tool in tools}, limits).serve()
+        Plugin(channel, {tool.__name__: tool for tool in tools}, limits, migrate).serve()
     except (Broken, Refused, OSError, KeyError, TypeError) as problem:
         print(f"{type(problem).__name__}: {problem}", file=sys.stderr)
         return 1
@@ -434,7 +457,7 @@ NO_SUCH_NOTE = {"name": "no_such_note", "kind": "not_found", "retryable": False,
       ["name", "text"], "write", idempotent=True, **STATE)
 def add_note(call, arguments):
     name, text = text_of(arguments, "name"), text_of(arguments, "text")
-    call.state_put("note/" + name, text.encode())
+    call.state_put("notes/" + name, text.encode())
     call.log(f"stored a note of {len(text)} characters")
     return {"kind": "text", "text": f"stored `{name}`"}
 
@@ -444,11 +467,11 @@ def add_note(call, arguments):
       [], "read", idempotent=True, **STATE)
 def find_notes(call, arguments):
     words = str(arguments.get("words", "")).lower()
-    keys = call.state_list("note/")
+    keys = call.state_list("notes/")
     found = []
     for done, key in enumerate(keys, 1):
         text = (call.state_get(key) or b"").decode()
-        name = key[len("note/"):]
+        name = key[len("notes/"):]
         if words in text.lower() or words in name.lower():
             found.append({"name": name, "text": text})
         call.progress(done, len(keys), "searching")
@@ -459,11 +482,18 @@ def find_notes(call, arguments):
       errors=[NO_SUCH_NOTE], **STATE)
 def remove_note(call, arguments):
     name = text_of(arguments, "name")
-    if call.state_get("note/" + name) is None:
+    if call.state_get("notes/" + name) is None:
         raise ToolFailed("not_found", f"there is no note `{name}`", case="no_such_note")
-    call.state_delete("note/" + name)
+    call.state_delete("notes/" + name)
     return {"kind": "empty"}
 
 
+def migrate(layout, entries):
+    """Layout 1 kept the notes below `note/`."""
+    if layout != 1:
+        raise ValueError(f"this version knows nothing of layout {layout}")
+    return {key.replace("note/", "notes/", 1): value for key, value in entries.items()}
+
+
 if __name__ == "__main__":
-    sys.exit(main([add_note, find_notes, remove_note]))
+    sys.exit(main([add_note, find_notes, remove_note], migrate))

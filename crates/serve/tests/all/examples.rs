@@ -22,7 +22,7 @@ fn the_python_plugin_keeps_finds_and_removes_notes() {
     scene
         .call("add_note", &json!({"name": "k\u{e4}se", "text": "brie"}))
         .unwrap();
-    assert_eq!(scene.host.world.state["note/todo"], b"buy milk");
+    assert_eq!(scene.host.world.state["notes/todo"], b"buy milk");
     let found = scene.call("find_notes", &json!({"words": "MILK"})).unwrap();
     assert_eq!(
         found,
@@ -72,7 +72,7 @@ fn the_node_plugin_counts_sorts_and_compares() {
     let compared = scene.call("compare_texts", &texts).unwrap();
     assert_eq!(compared, json!({"only_first": ["a"], "only_second": ["c"]}));
     assert_eq!(scene.host.world.progress, [(1, Some(2)), (2, Some(2))]);
-    assert_eq!(scene.host.world.state["used/sort_lines"], b"1");
+    assert_eq!(scene.host.world.state["uses/sort_lines"], b"1");
     let error = scene
         .call("sort_lines", &json!({}))
         .unwrap_err()
@@ -95,7 +95,7 @@ fn a_cancelled_call_asks_for_nothing_more() {
         .host
         .world
         .state
-        .insert("note/a".into(), b"a".to_vec());
+        .insert("notes/a".into(), b"a".to_vec());
     scene.host.take(&first).unwrap();
     let error = scene.host.answer_to(number).unwrap().unwrap_err();
     assert_eq!(error.to_tool_error().kind, ToolErrorKind::Cancelled);
