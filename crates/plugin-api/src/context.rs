@@ -98,6 +98,14 @@ impl CallCx {
         (Self(live), guard)
     }
 
+    /// Makes a context that has ended and has no host behind it.
+    pub(crate) fn ended(plugin: &PluginId) -> Self {
+        let info = CallInfo::new(0, plugin.clone(), "".into(), "".into());
+        let (cx, guard) = Self::begin(info, Arc::new(NoHost));
+        drop(guard);
+        cx
+    }
+
     /// Returns the facts of the call.
     #[must_use]
     pub fn info(&self) -> &CallInfo {
@@ -144,6 +152,17 @@ impl fmt::Debug for CallCx {
         f.debug_struct("CallCx")
             .field("info", &self.0.info)
             .finish_non_exhaustive()
+    }
+}
+
+/// What is behind a plugin that only describes itself.
+struct NoHost;
+
+#[async_trait]
+impl HostServices for NoHost {
+    async fn perform(&self, _: &CallInfo, _: EffectRequest) -> Result<EffectReply, ToolError> {
+        let text = "there is no host here";
+        Err(ToolError::new(ToolErrorKind::Unavailable, text))
     }
 }
 

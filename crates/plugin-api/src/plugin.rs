@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{Hook, HookAuthority, HookPoint, Manifest, Tool, ToolName};
+use crate::{CallCx, Hook, HookAuthority, HookPoint, Manifest, Tool, ToolName};
 
 /// A governed extension: one manifest, one `register`.
 ///
@@ -150,6 +150,7 @@ impl fmt::Debug for RegisteredHook {
 pub struct Register<'a> {
     manifest: &'a Manifest,
     settings: &'a Value,
+    background: Option<CallCx>,
     staged: Staged,
     tool_names: BTreeSet<ToolName>,
 }
@@ -161,9 +162,49 @@ impl<'a> Register<'a> {
         Self {
             manifest,
             settings,
+            background: None,
             staged: Staged::default(),
             tool_names: BTreeSet::new(),
         }
+    }
+
+    /// Sets what the plugin asks its host through outside calls. For runtimes and test kits.
+    #[must_use]
+    pub fn with_background(mut self, cx: CallCx) -> Self {
+        self.background = Some(cx);
+        self
+    }
+
+    /// Returns what the plugin asks its host through outside calls, for what it does by itself.
+    ///
+    /// The host refuses each request, unless the operator's grant says `background`. It ends with
+    /// the plugin: [`CallCx::cancelled`] comes back then. Where the plugin only describes itself it
+    /// has ended already.
+    ///
+    /// ```
+    /// use std::borrow::Cow;
+    /// use std::sync::Mutex;
+    /// use keyway_plugin_api::{CallCx, Plugin, Register, RegisterError};
+    ///
+    /// #[derive(Default)]
+    /// struct Feed { background: Mutex<Option<CallCx>> }
+    ///
+    /// impl Plugin for Feed {
+    ///     fn manifest(&self) -> Cow<'static, str> {
+    ///         r#"{ "name": "feed", "version": "0.1.0" }"#.into()
+    ///     }
+    ///     fn register(&self, ctx: &mut Register<'_>) -> Result<(), RegisterError> {
+    ///         // The task that `start` spawns asks through it; each start has one of its own.
+    ///         let kept = self.background.lock();
+    ///         *kept.map_err(|e| RegisterError::Failed(e.to_string()))? = Some(ctx.background());
+    ///         Ok(())
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn background(&self) -> CallCx {
+        let ended = || CallCx::ended(self.manifest.name());
+        self.background.clone().unwrap_or_else(ended)
     }
 
     /// Returns the manifest that the operator approved.

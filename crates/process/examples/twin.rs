@@ -3,4 +3,7 @@
 #[path = "../tests/all/runtimes/twin.rs"]
 mod twin;
 
-keyway_serve::main!(twin::Twin { kind: "process" });
+keyway_serve::main!(twin::Twin {
+    kind: "process",
+    background: std::env::args().any(|word| word == "background"),
+});

@@ -1,7 +1,7 @@
 //! `--describe`: what the plugin is, without a channel.
 
 use keyway_channel::message::{HookRegistration, Registration};
-use keyway_plugin_api::{Manifest, Plugin, ToolDescriptor};
+use keyway_plugin_api::{Manifest, Plugin, Register, ToolDescriptor};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ struct Description<'a> {
 /// Returns the description as JSON. Runs `register` with empty settings, and nothing else.
 pub(crate) fn description(plugin: &dyn Plugin, manifest: &Manifest) -> Result<String, String> {
     let empty = Value::Object(serde_json::Map::new());
-    let staged = stage(plugin, manifest, &empty)?;
+    let staged = stage(plugin, Register::open(manifest, &empty))?;
     let Registration { tools, hooks } = describe(&staged);
     let description = Description {
         id: manifest.name().as_str(),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use keyway_channel::message::{HookRegistration, Registration, RpcError};
-use keyway_plugin_api::{Manifest, Plugin, Register, RegisteredHook, Staged, Tool};
+use keyway_plugin_api::{CallCx, Manifest, Plugin, Register, RegisteredHook, Staged, Tool};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -30,8 +30,8 @@ impl Registered {
 pub(crate) fn register(
     plugin: &dyn Plugin,
     own: &Manifest,
-    manifest: &RawValue,
-    settings: &RawValue,
+    (manifest, settings): (&RawValue, &RawValue),
+    background: CallCx,
 ) -> Result<(Registered, Registration), RpcError> {
     let approved: Value = serde_json::from_str(manifest.get()).map_err(unfit)?;
     if approved != *own.source() {
@@ -41,7 +41,8 @@ pub(crate) fn register(
         ));
     }
     let settings: Value = serde_json::from_str(settings.get()).map_err(unfit)?;
-    let staged = stage(plugin, own, &settings).map_err(RpcError::reason)?;
+    let ctx = Register::open(own, &settings).with_background(background);
+    let staged = stage(plugin, ctx).map_err(RpcError::reason)?;
     let registration = describe(&staged);
     let tools = staged.tools.into_iter();
     let tools = tools.map(|tool| (tool.descriptor().name.to_string(), tool));
@@ -53,14 +54,9 @@ pub(crate) fn register(
 }
 
 /// Runs the plugin's `register`; a refusal or a panic becomes words.
-pub(crate) fn stage(
-    plugin: &dyn Plugin,
-    manifest: &Manifest,
-    settings: &Value,
-) -> Result<Staged, String> {
-    let mut register = Register::open(manifest, settings);
-    match panics::catch(|| plugin.register(&mut register)) {
-        Ok(Ok(())) => Ok(register.finish()),
+pub(crate) fn stage(plugin: &dyn Plugin, mut ctx: Register<'_>) -> Result<Staged, String> {
+    match panics::catch(|| plugin.register(&mut ctx)) {
+        Ok(Ok(())) => Ok(ctx.finish()),
         Ok(Err(error)) => Err(error.to_string()),
         Err(panic) => Err(format!("register panicked: {panic}")),
     }

@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use keyway_channel::message::{FromPlugin, PluginRequestId, ProtocolError, RawAnswer, ReplyShape};
 use keyway_channel::{ChannelLimits, InFlight};
 use keyway_plugin_api::{
-    CallInfo, EffectReply, EffectRequest, HostServices, ToolError, ToolErrorKind, async_trait,
+    CallCx, CallGuard, CallInfo, EffectReply, EffectRequest, HostServices, PluginId, ToolError,
+    ToolErrorKind, async_trait,
 };
 use tokio::sync::{Semaphore, oneshot};
 
@@ -52,8 +53,7 @@ impl Requests {
     }
 
     /// Sends something that needs no answer.
-    fn say(&self, call: u64, effect: EffectRequest) -> Result<EffectReply, ToolError> {
-        let call = Some(call);
+    fn say(&self, call: Option<u64>, effect: EffectRequest) -> Result<EffectReply, ToolError> {
         let sent = self.writer.send(&FromPlugin::Notice { call, effect });
         sent.map(|()| EffectReply::Done).map_err(as_tool_error)
     }
@@ -62,7 +62,7 @@ impl Requests {
     /// that its caller gives up on keeps its number until the host has answered.
     async fn ask(
         self: Arc<Self>,
-        call: u64,
+        call: Option<u64>,
         effect: EffectRequest,
     ) -> Result<EffectReply, ToolError> {
         let _turn = self.turns.acquire().await.map_err(|_| gone())?;
@@ -72,7 +72,6 @@ impl Requests {
         let number =
             number.map_err(|e| ToolError::new(ToolErrorKind::Unavailable, e.to_string()))?;
         let id = PluginRequestId(number);
-        let call = Some(call);
         let request = FromPlugin::Request { id, call, effect };
         if let Err(unsent) = self.writer.send(&request) {
             // It was never sent, so no answer can come.
@@ -88,6 +87,44 @@ impl Requests {
     }
 }
 
+/// What the plugin asks through outside calls, until it stops.
+pub(crate) struct Background {
+    cx: CallCx,
+    guard: CallGuard,
+}
+
+impl Background {
+    pub(crate) fn new(plugin: &PluginId, requests: &Arc<Requests>) -> Self {
+        let info = CallInfo::new(0, plugin.clone(), "".into(), "".into());
+        let services = BackgroundServices(Arc::clone(requests));
+        let (cx, guard) = CallCx::begin(info, Arc::new(services));
+        Self { cx, guard }
+    }
+
+    pub(crate) fn cx(&self) -> CallCx {
+        self.cx.clone()
+    }
+
+    /// Tells whoever works by himself to end.
+    pub(crate) fn cancel(&self) {
+        self.guard.cancel();
+    }
+}
+
+/// The host as the plugin sees it outside calls.
+struct BackgroundServices(Arc<Requests>);
+
+#[async_trait]
+impl HostServices for BackgroundServices {
+    async fn perform(
+        &self,
+        call: &CallInfo,
+        request: EffectRequest,
+    ) -> Result<EffectReply, ToolError> {
+        perform(&self.0, (None, call.deadline_ms), request).await
+    }
+}
+
 /// The host as the plugin's tools see it.
 pub(crate) struct ChannelServices(pub(crate) Arc<Requests>);
 
@@ -98,21 +135,27 @@ impl HostServices for ChannelServices {
         call: &CallInfo,
         request: EffectRequest,
     ) -> Result<EffectReply, ToolError> {
-        let requests = Arc::clone(&self.0);
-        let id = call.id;
-        if let EffectRequest::Log { .. } | EffectRequest::Progress { .. } = request {
-            return requests.say(id, request);
-        }
-        let asking = tokio::spawn(requests.ask(id, request));
-        let answered = tokio::time::timeout(remaining(call.deadline_ms), asking).await;
-        match answered {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(gone()),
-            Err(_) => Err(ToolError::new(
-                ToolErrorKind::DeadlineExceeded,
-                "the call's time was up before the host answered",
-            )),
-        }
+        perform(&self.0, (Some(call.id), call.deadline_ms), request).await
+    }
+}
+
+async fn perform(
+    requests: &Arc<Requests>,
+    (call, deadline_ms): (Option<u64>, i64),
+    request: EffectRequest,
+) -> Result<EffectReply, ToolError> {
+    if let EffectRequest::Log { .. } | EffectRequest::Progress { .. } = request {
+        return requests.say(call, request);
+    }
+    let asking = tokio::spawn(Arc::clone(requests).ask(call, request));
+    let answered = tokio::time::timeout(remaining(deadline_ms), asking).await;
+    match answered {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_)) => Err(gone()),
+        Err(_) => Err(ToolError::new(
+            ToolErrorKind::DeadlineExceeded,
+            "the call's time was up before the host answered",
+        )),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::error::ServeError;
 use crate::opening::Opened;
 use crate::panics::catch_async;
 use crate::registered::{Registered, register};
-use crate::requests::{ChannelServices, Requests};
+use crate::requests::{Background, ChannelServices, Requests};
 use crate::writer::Writer;
 use keyway_channel::frame::FrameDecoder;
 use keyway_channel::message::{
@@ -42,6 +42,7 @@ struct Session {
     calls: Arc<Calls>,
     requests: Arc<Requests>,
     services: Arc<dyn HostServices>,
+    background: Background,
     writer: Writer,
     crew: Arc<Crew>,
 }
@@ -80,6 +81,7 @@ fn run(
     let threads = limits.inflight.clamp(2, 62) + 2;
     let session = Arc::new(Session {
         plugin,
+        background: Background::new(manifest.name(), &requests),
         manifest,
         registered: OnceLock::new(),
         is_started: OnceLock::new(),
@@ -199,8 +201,10 @@ impl Session {
     async fn prepare(&self, request: HostRequest) -> RawAnswer {
         match request {
             HostRequest::Register { manifest, settings } => {
+                let sent = (&*manifest, &*settings);
+                let background = self.background.cx();
                 let (registered, registration) =
-                    register(&*self.plugin, &self.manifest, &manifest, &settings)?;
+                    register(&*self.plugin, &self.manifest, sent, background)?;
                 let set = self.registered.set(registered);
                 set.map_err(|_| RpcError::reason("the plugin has registered already"))?;
                 registration.to_result()
@@ -226,6 +230,7 @@ impl Session {
 
     /// Runs the plugin's `stop`, once, and only if it was started.
     async fn stop(&self) {
+        self.background.cancel();
         let is_first = self.is_stopped.set(()).is_ok();
         if is_first && self.is_started.get().is_some() {
             // A panic in `stop` leaves nothing to do but to exit, which comes next.

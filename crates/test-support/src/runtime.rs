@@ -62,7 +62,8 @@ impl PluginRuntime for CodeRuntime {
             .ok_or_else(|| StartError::NotLinked {
                 plugin: name.to_string(),
             })?;
-        let mut ctx = Register::open(&launch.manifest, &launch.settings);
+        let ctx = Register::open(&launch.manifest, &launch.settings);
+        let mut ctx = ctx.with_background(launch.background.clone());
         plugin.register(&mut ctx)?;
         let staged = ctx.finish();
         plugin

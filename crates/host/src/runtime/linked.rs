@@ -77,11 +77,13 @@ impl PluginRuntime for LinkedRuntime {
 /// the async runtime would wait for a thread of its pool when it shuts down.
 async fn register(plugin: Arc<dyn Plugin>, launch: &Launch) -> Result<Staged, StartError> {
     let (manifest, settings) = (Arc::clone(&launch.manifest), launch.settings.clone());
+    let background = launch.background.clone();
     let (answer, answered) = oneshot::channel();
     let runtime = Handle::current();
     let work = move || {
         let _inside = runtime.enter();
-        let result = catch(|| run_register(&*plugin, &manifest, &settings));
+        let ctx = Register::open(&manifest, &settings).with_background(background);
+        let result = catch(|| run_register(&*plugin, ctx));
         // Whoever asked may have given up.
         drop(answer.send(result));
     };
@@ -101,12 +103,7 @@ async fn register(plugin: Arc<dyn Plugin>, launch: &Launch) -> Result<Staged, St
     }
 }
 
-fn run_register(
-    plugin: &dyn Plugin,
-    manifest: &Manifest,
-    settings: &serde_json::Value,
-) -> Result<Staged, RegisterError> {
-    let mut ctx = Register::open(manifest, settings);
+fn run_register(plugin: &dyn Plugin, mut ctx: Register<'_>) -> Result<Staged, RegisterError> {
     plugin.register(&mut ctx)?;
     Ok(ctx.finish())
 }

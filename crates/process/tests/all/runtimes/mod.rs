@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use keyway_host::audit::AuditEvent;
 use keyway_host::view::CallOptions;
-use keyway_plugin_api::{Plugin as _, PluginId};
-use keyway_test_support::TestHost;
+use keyway_plugin_api::{Denial, DenialReason, Plugin as _, PluginId};
+use keyway_test_support::{TestHost, denials};
 use serde_json::{Value, json};
 
 use crate::support::{Site, code, running};
@@ -35,10 +35,15 @@ fn executable() -> PathBuf {
 }
 
 async fn both() -> [Runs; 2] {
-    let linked = TestHost::with(Twin { kind: "linked" }).await;
+    both_with(false).await
+}
+
+/// Both, with a manifest that asks for state in the background, or not.
+async fn both_with(background: bool) -> [Runs; 2] {
+    let twin = |kind| Twin { kind, background };
+    let linked = TestHost::with(twin("linked")).await;
     let site = Site::new();
-    site.packages
-        .write("twin", &Twin { kind: "process" }.manifest());
+    site.packages.write("twin", &twin("process").manifest());
     let program = std::fs::read(executable()).unwrap();
     site.packages.write_file("twin", "bin/twin", &program);
     let process = running(&site).await;
@@ -84,7 +89,7 @@ async fn descriptors_are_the_same() {
             .collect()
     };
     assert_eq!(descriptors(linked), descriptors(process));
-    assert_eq!(descriptors(linked).len(), 6);
+    assert_eq!(descriptors(linked).len(), 7);
 }
 
 #[tokio::test]
@@ -136,6 +141,27 @@ async fn l07_denials_are_the_same() {
             1,
             "{kind}"
         );
+    }
+}
+
+#[tokio::test]
+async fn s_c9_requests_outside_calls_are_refused_unless_they_are_granted_so() {
+    let is_ended = |denial: &Denial| denial.reason == DenialReason::CallEnded;
+    for Runs { kind, host, .. } in &both_with(false).await {
+        let refused = host.call("twin/alone", json!({})).await.unwrap_err();
+        assert_eq!(refused.code(), "DENIED", "{kind}: {refused}");
+        assert_eq!(
+            denials(host).iter().filter(|d| is_ended(d)).count(),
+            1,
+            "{kind}"
+        );
+        // The control: in a call the same state is there.
+        host.call("twin/count", json!({})).await.unwrap();
+    }
+    for Runs { kind, host, .. } in &both_with(true).await {
+        let stored = host.call("twin/alone", json!({})).await;
+        assert_eq!(stored.unwrap(), json!("stored"), "{kind}");
+        assert!(!denials(host).iter().any(is_ended), "{kind}");
     }
 }
 

@@ -1,11 +1,12 @@
 //! One plugin, linked into a host and as an executable of its own: the same source.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use keyway_plugin_api::{
     Args, CallCx, EffectRequest, Hook, HookAuthority, HookEvent, HookPoint, HookVerdict, Json, Log,
     Plugin, Progress, Register, RegisterError, State, ToolError, ToolErrorKind, ToolInput,
-    ToolValue, async_trait, tool,
+    ToolValue, async_trait, tool, tools,
 };
 
 /// How it runs.
@@ -13,6 +14,8 @@ use keyway_plugin_api::{
 pub(crate) struct Twin {
     /// `linked` or `process`.
     pub(crate) kind: &'static str,
+    /// Whether it asks for its state outside calls, too.
+    pub(crate) background: bool,
 }
 
 /// Whom to greet.
@@ -76,6 +79,23 @@ async fn wait(cx: &CallCx, progress: Progress) -> Result<String, ToolError> {
     Err(ToolError::internal("nobody waits"))
 }
 
+/// Works by itself.
+struct Alone(CallCx);
+
+#[tools]
+impl Alone {
+    /// Stores something outside its call, and says how that went.
+    #[tool(effect = write)]
+    async fn alone(&self) -> Result<String, ToolError> {
+        let cx = self.0.clone();
+        let (key, value) = ("alone".to_owned(), b"by itself".to_vec());
+        let work = async move { cx.perform(EffectRequest::StatePut { key, value }).await };
+        let done = tokio::spawn(work).await;
+        done.map_err(|e| ToolError::internal(e.to_string()))??;
+        Ok("stored".to_owned())
+    }
+}
+
 /// Stops every greeting of somebody.
 struct NoMallory;
 
@@ -95,8 +115,12 @@ impl Plugin for Twin {
     fn manifest(&self) -> Cow<'static, str> {
         let runtime = match self.kind {
             "linked" => r#"{ "kind": "linked" }"#,
+            _ if self.background => {
+                r#"{ "kind": "process", "command": "./bin/twin", "args": ["background"] }"#
+            }
             _ => r#"{ "kind": "process", "command": "./bin/twin" }"#,
         };
+        let background = self.background;
         format!(
             r#"{{
                 "$schema": "https://agent-plugins.org/schemas/1.0.0/plugin.schema.json",
@@ -107,10 +131,11 @@ impl Plugin for Twin {
                     "api": ">=0.1, <0.2",
                     "runtime": {runtime},
                     "capabilities": [
-                        {{ "kind": "state", "quotaBytes": 1000, "reason": "counts" }}
+                        {{ "kind": "state", "quotaBytes": 1000, "reason": "counts",
+                           "background": {background} }}
                     ],
                     "contributes": {{
-                        "tools": ["count", "greet", "panic", "peek", "refuse", "wait"],
+                        "tools": ["alone", "count", "greet", "panic", "peek", "refuse", "wait"],
                         "hooks": ["pre_tool_call"]
                     }}
                 }} }}
@@ -120,7 +145,8 @@ impl Plugin for Twin {
     }
 
     fn register(&self, ctx: &mut Register<'_>) -> Result<(), RegisterError> {
-        ctx.tool(Count)?
+        ctx.tools(Arc::new(Alone(ctx.background())).tools())?
+            .tool(Count)?
             .tool(Greet)?
             .tool(Panic)?
             .tool(Peek)?
