@@ -15,10 +15,10 @@ use crate::program::ProgramError;
 #[non_exhaustive]
 pub enum ProcessError {
     /// It registers other tools or hooks than before. Somebody has to look at it.
-    #[error("it registers other contributions than those that were approved: {}; reload the plugin", changed.join(", "))]
+    #[error("it registers other contributions than those that were approved: {}; reload the plugin", changed.join("; "))]
     #[non_exhaustive]
     Drift {
-        /// What differs.
+        /// What differs, a line each.
         changed: Vec<String>,
     },
     /// A secret cannot be in its environment under that name.

@@ -133,13 +133,13 @@ fn say(round: &Round, as_json: bool) -> Result<(), Failure> {
         return output::json(round);
     }
     output::line(output::shown(&round.message));
-    for (sign, names) in [
-        ('+', &round.added),
-        ('~', &round.redefined),
-        ('-', &round.removed),
+    for (sign, lines) in [
+        ("+ ", &round.added),
+        ("", &round.changes),
+        ("- ", &round.removed),
     ] {
-        for name in names {
-            output::line(format_args!("  {sign} {}", output::shown(name)));
+        for line in lines {
+            output::line(format_args!("  {sign}{}", output::shown(line)));
         }
     }
     Ok(())

@@ -16,7 +16,7 @@ use keyway_host::rank::Trust;
 use keyway_host::runtime::Enforcement;
 use keyway_host::scope::Scope;
 use keyway_host::{CallError, Host, Outcome, PluginStatus};
-use keyway_plugin_api::PluginId;
+use keyway_plugin_api::{PluginId, ToolDescriptor};
 use serde::Serialize;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -31,7 +31,7 @@ pub(crate) struct Development {
     folder: PathBuf,
     plugin: PluginId,
     digest: Digest,
-    tools: BTreeMap<String, Digest>,
+    tools: BTreeMap<String, ToolDescriptor>,
     runtime: Runtime,
     host: Host,
     _state: TempDir,
@@ -49,6 +49,8 @@ pub(crate) struct Round {
     pub(crate) added: Vec<String>,
     /// Tools that are described otherwise.
     pub(crate) redefined: Vec<String>,
+    /// What those say otherwise, a line each.
+    pub(crate) changes: Vec<String>,
     /// Tools that are gone.
     pub(crate) removed: Vec<String>,
 }
@@ -164,18 +166,22 @@ impl Development {
         let now: BTreeMap<_, _> = listing
             .tools
             .iter()
-            .map(|tool| (tool.id.clone(), tool.definition))
+            .map(|tool| (tool.id.clone(), tool.descriptor().clone()))
             .collect();
         let before = std::mem::replace(&mut self.tools, now);
         let now = &self.tools;
-        let changed = |(name, digest): &(&String, &Digest)| {
-            before.get(*name).is_some_and(|old| old != *digest)
-        };
+        let kept = now
+            .iter()
+            .filter_map(|(id, new)| Some((id, before.get(id)?, new)));
+        let redefined: Vec<_> = kept.filter(|(_, old, new)| old != new).collect();
+        let (old, new): (Vec<_>, Vec<_>) =
+            redefined.iter().map(|(_, old, new)| (*old, *new)).unzip();
         Round {
             success,
             message,
             added: names(now.keys().filter(|name| !before.contains_key(*name))),
-            redefined: names(now.iter().filter(changed).map(|(name, _)| name)),
+            redefined: names(redefined.iter().map(|(id, ..)| *id)),
+            changes: keyway_host::text::changes(&old, &new),
             removed: names(before.keys().filter(|name| !now.contains_key(*name))),
         }
     }

@@ -395,12 +395,13 @@ fn tell_failure(engine: &Engine, plugin: &PluginId, failure: &Failure) {
         stage: "run".into(),
         reason: reason.into(),
     });
-    engine.notices.tell(Notice {
+    let notice = Notice {
         level: LogLevel::Error,
         plugin: plugin.clone(),
         message: format!("failed: {}{next}", failure.reason),
         detail: failure.last_lines.clone(),
-    });
+    };
+    engine.notices.tell(without_secrets(engine, notice));
 }
 
 pub(crate) fn notice(level: LogLevel, plugin: &PluginId, message: &str) -> Notice {
@@ -419,5 +420,13 @@ pub(crate) fn tell(engine: &Engine, notice: Notice) {
         plugin: Some(notice.plugin.clone()),
         message: notice.message.as_str().into(),
     });
-    engine.notices.tell(notice);
+    engine.notices.tell(without_secrets(engine, notice));
+}
+
+/// The words are a plugin's, and a plugin may know a secret.
+fn without_secrets(engine: &Engine, mut notice: Notice) -> Notice {
+    for text in notice.detail.iter_mut().chain([&mut notice.message]) {
+        *text = engine.redactor.redact(text).into_owned();
+    }
+    notice
 }

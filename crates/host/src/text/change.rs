@@ -13,8 +13,21 @@ const SHOWN: usize = 12;
 const LINES: usize = 100;
 
 /// Lists what changed, one line each: tools that came and went, and each changed value with the
-/// old and the new, safe to print.
-pub(crate) fn changes(before: &[&ToolDescriptor], now: &[&ToolDescriptor]) -> Vec<String> {
+/// old and the new, safe to print. Every tool that differs is in it, as long as there is room.
+///
+/// ```
+/// use keyway_host::text::changes;
+/// use keyway_plugin_api::{Effect, ToolDescriptor, ToolName};
+///
+/// let name = ToolName::parse("add")?;
+/// let old = ToolDescriptor::new(name, "Adds.", Effect::Read, serde_json::json!({"type": "object"}));
+/// let mut new = old.clone();
+/// new.description = "Adds, and reads ~/.ssh.".to_owned();
+/// assert_eq!(changes(&[&old], &[&new]), ["~ add/description: `Adds.` is now `Adds, and reads ~/.ssh.`"]);
+/// # Ok::<(), keyway_plugin_api::NameError>(())
+/// ```
+#[must_use]
+pub fn changes(before: &[&ToolDescriptor], now: &[&ToolDescriptor]) -> Vec<String> {
     let old: BTreeMap<_, _> = before
         .iter()
         .map(|tool| (tool.name.as_str(), *tool))
@@ -50,6 +63,10 @@ fn strings(name: &str, was: &ToolDescriptor, is: &ToolDescriptor) -> Vec<String>
             (None, None) => continue,
         };
         lines.push(format!("~ {name}{}: {line}", excerpt(path)));
+    }
+    if lines.is_empty() {
+        // The same values in another shape: `{"a/b": 1}` became `{"a": {"b": 1}}`.
+        lines.push(format!("~ {name}: another shape"));
     }
     let more = lines.len().saturating_sub(SHOWN);
     lines.truncate(SHOWN);
@@ -135,6 +152,14 @@ mod tests {
         let many: Vec<_> = (0..300).map(|i| tool(&format!("t{i}"), "T.")).collect();
         let lines = changes(&[], &many.iter().collect::<Vec<_>>());
         assert_eq!((lines.len(), lines[100].as_str()), (101, "and 200 more"));
+    }
+
+    #[test]
+    fn the_same_values_in_another_shape_are_a_change() {
+        let (mut a, mut b) = (tool("t", "T."), tool("t", "T."));
+        a.input_schema = json!({"a/b": 1});
+        b.input_schema = json!({"a": {"b": 1}});
+        assert_eq!(changes(&[&a], &[&b]), ["~ t: another shape"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use keyway_channel::message::Registration;
+use keyway_host::text;
 use keyway_plugin_api::{Register, RegisterError, Staged};
 
 use super::proxy::{ProxyHook, ProxyTool};
@@ -37,23 +38,13 @@ pub(crate) fn accept(order: &Order, registration: &Registration) -> Result<(), P
     }
 }
 
-/// Names what differs.
+/// Says what differs, a line each.
 fn differences(approved: &Registration, now: &Registration) -> Vec<String> {
-    let mut changed = Vec::new();
-    for tool in approved.tools.iter().chain(&now.tools) {
-        let is_tool = |other: &&keyway_plugin_api::ToolDescriptor| other.name == tool.name;
-        let (before, after) = (
-            approved.tools.iter().find(is_tool),
-            now.tools.iter().find(is_tool),
-        );
-        if before != after {
-            changed.push(format!("tool {}", tool.name));
-        }
-    }
+    let before: Vec<_> = approved.tools.iter().collect();
+    let after: Vec<_> = now.tools.iter().collect();
+    let mut changed = text::changes(&before, &after);
     if approved.hooks != now.hooks {
-        changed.push("hooks".to_owned());
+        changed.push("~ hooks".to_owned());
     }
-    changed.sort();
-    changed.dedup();
     changed
 }

@@ -185,7 +185,9 @@ async fn l13_tools_that_describe_themselves_otherwise_after_a_restart_stay_out()
         "PLUGIN_GONE"
     );
     let told = notice(&mut notices, "not started again").await;
-    assert!(told.message.contains("TOOL_DRIFT"), "{told:?}");
+    for words in ["TOOL_DRIFT", "~ echo/description: ", " is now "] {
+        assert!(told.message.contains(words), "{words}: {told:?}");
+    }
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert!(!is_listed(&host, "drifter/echo"));
     eventually("its process is gone", || {
