@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use keyway_plugin_api::{ToolDescriptor, ToolName};
 use serde_json::json;
 
-use crate::audit::Redactor;
 use super::shown::told;
+use crate::audit::Redactor;
 use crate::catalog::{CatalogEntry, CatalogState, in_words, tool_lines};
 use crate::digest::Digest;
 use crate::engine::Engine;
@@ -110,6 +110,11 @@ fn file_of(pins: &Pins) -> String {
     format!("{}.json", digest.trim_start_matches("sha256:"))
 }
 
+/// Returns one digest for all definitions, where there are any.
+pub(super) fn digest_of(pins: &Pins) -> Option<Digest> {
+    (!pins.is_empty()).then(|| Digest::of_json(&json!(pins)))
+}
+
 /// Returns the digests of descriptions.
 pub(super) fn pins_of<'t>(tools: impl IntoIterator<Item = &'t ToolDescriptor>) -> Pins {
     let pin = |tool: &ToolDescriptor| (tool.name.clone(), definition_of(tool));
@@ -124,7 +129,10 @@ pub(super) fn changed(engine: &Engine, pins: &Pins, tools: &[ToolDescriptor]) ->
         return named;
     }
     let before = engine.shown.definitions().of(pins);
-    in_words(named, &before.map_or_else(Vec::new, |before| told(engine, &before, tools)))
+    in_words(
+        named,
+        &before.map_or_else(Vec::new, |before| told(engine, &before, tools)),
+    )
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use keyway_plugin_api::{
 };
 use serde_json::Value;
 
+use super::definitions::digest_of;
 use super::layout::NewLayout;
 use super::shown::{self, Contribution};
 use super::{Host, compatible};
@@ -184,6 +185,7 @@ impl Host {
             trust: record.trust,
             required: self.policy.minimum(record.trust),
             grants: Digest::of_json(&serde_json::to_value(&record.grants).unwrap_or_default()),
+            tools: digest_of(&record.declared.tool_pins),
             granted: record.grants.iter().map(|g| g.capability.clone()).collect(),
             env: self.env_of(entry, manifest, caller).await?,
             supervision: Supervision::new(&self.engine, plugin.clone(), instance),

@@ -72,6 +72,8 @@ pub struct Launch {
     pub granted: Vec<Capability>,
     /// Digest of the grants, to bind a channel to.
     pub grants: Digest,
+    /// Digest of the approved definitions of its tools, by name; `None` while none are known.
+    pub tools: Option<Digest>,
     /// Granted secrets that the manifest wants in the environment.
     pub env: BTreeMap<String, SecretValue>,
     /// How the runtime tells the host what became of this instance.

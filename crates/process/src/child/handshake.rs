@@ -10,6 +10,7 @@ use keyway_channel::handshake::{
     ContentDigest, HandshakeError, HostHello, Nonce, Offer, OfferedPlugin, Secret, Step,
 };
 use keyway_channel::message::{HostRequest, Registration};
+use keyway_host::digest::Digest;
 use keyway_plugin_api::plugin_api_version;
 use serde_json::value::to_raw_value;
 use tokio::io;
@@ -181,10 +182,15 @@ fn offer(order: &Order) -> Offer {
         version: launch.manifest.version().clone(),
         digest: ContentDigest::from_bytes(*launch.digest.as_bytes()),
     };
-    Offer::new(plugin, vec![plugin_api_version()])
+    let content = |digest: Digest| ContentDigest::from_bytes(*digest.as_bytes());
+    let offer = Offer::new(plugin, vec![plugin_api_version()])
         .with_generation(launch.supervision.instance())
-        .with_grants(ContentDigest::from_bytes(*launch.grants.as_bytes()))
-        .with_limits(channel_limits(order))
+        .with_grants(content(launch.grants))
+        .with_limits(channel_limits(order));
+    match launch.tools {
+        Some(tools) => offer.with_tools_expected(content(tools)),
+        None => offer,
+    }
 }
 
 #[derive(Clone, Copy)]

@@ -137,3 +137,20 @@ async fn r05_a_gate_hook_blocks_and_fails_closed_while_its_process_is_away() {
     let unguarded = host.call("other/echo", json!({})).await;
     assert_eq!(unguarded.unwrap_err().code(), "HOOK_BLOCKED");
 }
+
+/// Not at the first start: nobody has seen the tools then, and whatever they are gets pinned.
+#[tokio::test]
+async fn ready_says_which_tools_are_approved_from_the_second_start_on() {
+    let site = Site::new().stress("looker", &[]);
+    let host = running(&site).await;
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        let seen = host.call("looker/look", json!({})).await.unwrap();
+        told.push(seen["tools_expected"].clone());
+        host.disable("looker").await;
+        host.enable("looker").await;
+    }
+    assert_eq!(told[0], json!(null));
+    assert!(told[1].as_str().unwrap().starts_with("sha256:"), "{told:?}");
+    assert_eq!(told[1], told[2]);
+}

@@ -48,6 +48,8 @@ pub(crate) struct Channel {
     reading: Mutex<Reading>,
     asked: AtomicU64,
     answers: Mutex<HashMap<u64, mpsc::Sender<RawAnswer>>>,
+    /// The tools that the host expects, as it said with `ready`.
+    pub(crate) tools_expected: Option<String>,
 }
 
 struct Reading {
@@ -65,6 +67,7 @@ impl Channel {
             }),
             asked: AtomicU64::new(0),
             answers: Mutex::default(),
+            tools_expected: None,
         }
     }
 

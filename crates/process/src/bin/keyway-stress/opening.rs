@@ -12,7 +12,7 @@ use crate::switch::{Switch, Switches};
 
 /// Opens the channel, or misbehaves instead.
 pub(crate) fn open(
-    channel: Channel,
+    mut channel: Channel,
     secret: Secret,
     switches: &Switches,
 ) -> Result<Channel, String> {
@@ -32,7 +32,9 @@ pub(crate) fn open(
     let lines = lines(&answer, &prove, switches);
     lines.into_iter().for_each(|line| channel.say(line));
     let ready = channel.line().ok_or("the host is gone")?;
-    welcome.next.ready(&ready).map_err(text)?;
+    let verified = welcome.next.ready(&ready).map_err(text)?;
+    let expected = verified.offer().tools_expected;
+    channel.tools_expected = expected.map(|digest| digest.to_string());
     if switches.has(Switch::SecondHello) {
         channel.say(&prove);
     }

@@ -301,7 +301,11 @@ impl Program<'_> {
                 let seconds = arguments["seconds"].as_str().unwrap_or("4711");
                 Ok(json!(attack::leave_a_grandchild(seconds)))
             }
-            "look" => Ok(attack::look()),
+            "look" => {
+                let mut seen = attack::look();
+                seen["tools_expected"] = json!(self.channel.tools_expected);
+                Ok(seen)
+            }
             "print" => Ok(print(arguments)),
             "recall" => Ok(self
                 .remembered
