@@ -199,8 +199,8 @@ impl HostBuilder {
         self
     }
 
-    /// Shares a redactor, so that secrets it learns are kept out of the audit trail, and out of
-    /// what the catalog keeps of the arguments of a call that waits for an operator.
+    /// Shares a redactor, so that secrets it learns are kept out of the audit trail, out of notices, and
+    /// out of what the catalog keeps of the arguments of a call that waits for an operator.
     pub fn redactor(mut self, redactor: Redactor) -> Self {
         self.redactor = redactor;
         self
@@ -246,7 +246,9 @@ impl HostBuilder {
         self
     }
 
-    /// Sets a plugin's settings; they are held to the manifest's settings schema at start.
+    /// Sets a plugin's settings where no operator does
+    /// ([`Operation::Configure`](crate::catalog::Operation::Configure)); they are held to the
+    /// manifest's settings schema at start.
     pub fn settings(mut self, plugin: PluginId, settings: Value) -> Self {
         self.settings.insert(plugin, settings);
         self

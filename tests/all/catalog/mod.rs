@@ -7,6 +7,7 @@
 mod approve;
 mod basics;
 mod clock;
+mod configure;
 mod corrupt;
 mod crash;
 mod faults;

@@ -6,6 +6,7 @@ use keyway_host::{Host, Outcome};
 use serde_json::json;
 
 use super::bench::Bench;
+use crate::host::configured::Weather;
 use crate::host::plugins::Sums;
 
 /// A started host with one linked plugin, in the state folder of a bench. The folder is not
@@ -79,6 +80,47 @@ async fn l01_l03_what_an_operator_decides_at_the_terminal_holds_in_the_running_h
     host.shutdown().await;
     bench.ok(&format!("audit verify {dir}"));
     bench.ok(&format!("audit replay {dir}"));
+}
+
+#[tokio::test]
+async fn what_is_configured_at_the_terminal_reaches_the_running_host() {
+    let bench = Bench::new();
+    let host = Host::builder("test", "1.0.0")
+        .state_dir(bench.path(".keyway"))
+        .plugin(Weather)
+        .build()
+        .unwrap();
+    host.start().await;
+    bench.ok("plugin approve weather");
+    let units = || async {
+        host.refresh().await.unwrap();
+        match host.view(agent()).call("weather/units", "{}").await {
+            Ok(Outcome::Done(output)) => output.to_value(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(units().await, "none");
+
+    bench.ok("plugin configure weather units=42 days=3");
+    assert_eq!(units().await, "42", "text, as the schema has it");
+    let info = bench.ok("plugin info weather").out;
+    assert!(
+        info.contains("Settings:\ndays = 3\nunits = \"42\"  # metric or imperial"),
+        "{info}"
+    );
+    let error = bench.fails("plugin configure weather days=many", "SETTINGS_INVALID");
+    assert!(error.contains("keyway plugin info weather"), "{error}");
+    assert_eq!(units().await, "42");
+
+    bench.ok("plugin configure weather --unset units");
+    assert_eq!(units().await, "none");
+    let entry = bench.json("plugin info weather");
+    assert_eq!(entry["keyway"]["settings"], json!({"days": 3}), "{entry:#}");
+    bench.ok("plugin configure weather --reset");
+    assert!(bench.run("plugin configure weather").code != 0);
+    host.shutdown().await;
+    bench.ok("audit verify");
+    bench.ok("audit replay");
 }
 
 #[tokio::test]

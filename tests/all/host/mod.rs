@@ -4,6 +4,7 @@ mod allocations;
 mod approvals;
 mod calls;
 mod changes;
+pub(crate) mod configured;
 mod failing;
 mod guest;
 mod hook_authority;

@@ -23,8 +23,8 @@ pub(crate) use call::{CallArgs, CallCommand};
 #[cfg(feature = "mcp")]
 pub(crate) use mcp::{McpAddArgs, McpArgs, McpCommand, McpServeArgs};
 pub(crate) use plugin::{
-    AllowArgs, ApproveArgs, Change, DenyArgs, InstallArgs, ListArgs, PluginArgs, PluginCommand,
-    ProposeArgs, RevokeArgs, ScopeArgs, UninstallArgs, UpdateArgs,
+    AllowArgs, ApproveArgs, Change, ConfigureArgs, DenyArgs, InstallArgs, ListArgs, PluginArgs,
+    PluginCommand, ProposeArgs, RevokeArgs, ScopeArgs, UninstallArgs, UpdateArgs,
 };
 pub(crate) use state::StateCommand;
 pub(crate) use tool::{ToolArgs, ToolCommand};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use keyway_host::rank::Precedence;
 
+use super::value::Setting;
 use super::{InstallTrust, Lifetime};
 
 const EXAMPLES: &str = "\
@@ -111,6 +112,8 @@ pub(crate) enum Change {
         /// The plugin.
         name: String,
     },
+    /// Change the settings of a plugin; it restarts with them where it runs.
+    Configure(ConfigureArgs),
     /// Say where a plugin applies: everywhere, an organisation, a team, an agent.
     Scope(ScopeArgs),
     /// Allow an optional tool, all of a plugin's, or a group's.
@@ -277,6 +280,28 @@ pub(crate) struct RevokeArgs {
     /// Why, for the audit trail.
     #[arg(long, value_name = "WHY")]
     pub(crate) reason: String,
+}
+
+/// `keyway plugin configure`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    keyway plugin configure weather units=metric days=5\n  \
+    keyway plugin configure weather 'cities=[\"Oslo\", \"Rome\"]' --unset days\n  \
+    keyway plugin configure weather --reset\n\n\
+    `keyway plugin info NAME` shows what can be set and what is. Every value must fit the schema in\n\
+    the plugin's manifest. A secret is no setting: plugins ask for secrets by name.")]
+pub(crate) struct ConfigureArgs {
+    /// The plugin.
+    pub(crate) name: String,
+    /// A setting and its value: text where the setting is text, else JSON.
+    #[arg(value_name = "KEY=VALUE", required_unless_present_any = ["unset", "reset"])]
+    pub(crate) set: Vec<Setting>,
+    /// Take a setting back (repeatable).
+    #[arg(long, value_name = "KEY")]
+    pub(crate) unset: Vec<String>,
+    /// Take every setting back.
+    #[arg(long, conflicts_with_all = ["set", "unset"])]
+    pub(crate) reset: bool,
 }
 
 /// `keyway plugin scope`.

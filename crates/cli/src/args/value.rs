@@ -56,6 +56,27 @@ impl FromStr for Lifetime {
     }
 }
 
+/// A setting and its value, written `KEY=VALUE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Setting {
+    pub(crate) key: String,
+    pub(crate) value: String,
+}
+
+impl FromStr for Setting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((key, value)) if !key.is_empty() => Ok(Self {
+                key: key.to_owned(),
+                value: value.to_owned(),
+            }),
+            _ => Err("expected KEY=VALUE".to_owned()),
+        }
+    }
+}
+
 fn unit_ms(unit: &str) -> Option<i64> {
     const SECOND: i64 = 1_000;
     match unit {

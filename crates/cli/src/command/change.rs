@@ -3,7 +3,7 @@
 use keyway_host::catalog::Operation;
 
 use super::carry_out::carry_out;
-use super::{Mode, install, operation, uninstall};
+use super::{Mode, configure, install, operation, uninstall};
 use crate::args::Change;
 use crate::failure::Failure;
 use crate::session::Session;
@@ -26,6 +26,7 @@ fn named(change: &Change) -> (&'static str, String) {
         Change::Allow(args) => ("set_tool_rule", &args.target),
         Change::Approve(args) => ("approve", &args.name),
         Change::ClearRevocation { name } => ("clear_revocation", name),
+        Change::Configure(args) => ("configure", &args.name),
         Change::Deny(args) => ("deny", &args.name),
         Change::Disable(args) => ("disable", &args.name),
         Change::Disallow(args) => ("set_tool_rule", &args.target),
@@ -49,6 +50,7 @@ fn made(session: &Session, change: Change, mode: Mode) -> Result<Operation, Fail
         Change::Allow(args) => operation::rule(session, &args, true),
         Change::Approve(args) => operation::approve(session, &args),
         Change::ClearRevocation { name } => operation::clear_revocation(session, &name),
+        Change::Configure(args) => configure::configure(session, args),
         Change::Deny(args) => operation::deny(session, args),
         Change::Disable(args) => Ok(Operation::Disable {
             plugin: operation::plugin(&args.name)?,

@@ -5,6 +5,7 @@ mod author;
 mod call;
 mod carry_out;
 mod change;
+mod configure;
 mod dev;
 mod install;
 #[cfg(feature = "mcp")]

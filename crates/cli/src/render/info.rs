@@ -1,6 +1,7 @@
 //! Everything known about one plugin: the keys of source 002 in its order, then keyway's.
 
 use keyway_host::catalog::{CatalogEntry, CatalogState, Grant};
+use serde_json::{Map, Value};
 
 use super::request::{requests, when};
 use super::status::status;
@@ -52,6 +53,9 @@ pub(crate) fn info(state: &CatalogState, entry: &CatalogEntry, now_ms: i64) -> S
             .cloned()
             .collect::<Vec<_>>(),
     );
+    if let Some(schema) = record.declared.settings_schema() {
+        sheet.section("Settings", &settings(schema, &record.settings));
+    }
     if let Some(update) = &record.pending_update {
         let version = &update.candidate.manifest.version;
         sheet.field(
@@ -63,6 +67,28 @@ pub(crate) fn info(state: &CatalogState, entry: &CatalogEntry, now_ms: i64) -> S
         });
     }
     sheet.0.trim_end().to_owned()
+}
+
+/// Returns one line for each setting: what it is set to, else that it is not, and what it is for.
+fn settings(schema: &Value, set: &Map<String, Value>) -> Vec<String> {
+    let declared = schema.get("properties").and_then(Value::as_object);
+    let line = |(key, about): (&String, &Value)| {
+        let value = set
+            .get(key)
+            .map_or("(not set)".to_owned(), Value::to_string);
+        let description = about.get("description").and_then(Value::as_str);
+        description.map_or(format!("{key} = {value}"), |description| {
+            format!("{key} = {value}  # {description}")
+        })
+    };
+    let is_declared = |key: &String| declared.is_some_and(|declared| declared.contains_key(key));
+    let others = set.iter().filter(|(key, _)| !is_declared(key));
+    declared
+        .into_iter()
+        .flatten()
+        .chain(others.map(|(key, value)| (key, value)))
+        .map(line)
+        .collect()
 }
 
 /// Lays out what one plugin was granted and still asks for.

@@ -69,6 +69,12 @@ impl Declaration {
         }
     }
 
+    /// Returns the JSON Schema of its settings, where it has any.
+    #[must_use]
+    pub fn settings_schema(&self) -> Option<&Value> {
+        self.document.pointer("/extensions/dev.keyway/settings")
+    }
+
     /// Tells whether an operator has to look at it before it may run (settlement 5).
     #[must_use]
     pub fn needs_approval(&self) -> bool {

@@ -163,6 +163,20 @@ pub enum CatalogError {
         /// The tags there are.
         tags: Vec<String>,
     },
+    /// Its manifest has no schema of settings.
+    #[error("{plugin} has no settings")]
+    NoSettings {
+        /// The plugin.
+        plugin: PluginId,
+    },
+    /// The settings do not keep to the schema in the plugin's manifest.
+    #[error("settings of {plugin} are invalid: {problem}")]
+    SettingsInvalid {
+        /// The plugin.
+        plugin: PluginId,
+        /// What is wrong with which of them.
+        problem: String,
+    },
     /// It owns state, and nobody said what shall become of it.
     #[error("{plugin} owns state, and nothing says what shall become of it")]
     StateUndecided {
@@ -272,6 +286,8 @@ impl CatalogError {
             Self::NotRevoked { .. } => "NOT_REVOKED",
             Self::ApiIncompatible { .. } => "API_INCOMPATIBLE",
             Self::UnknownTag { .. } => "UNKNOWN_TAG",
+            Self::NoSettings { .. } => "NO_SETTINGS",
+            Self::SettingsInvalid { .. } => "SETTINGS_INVALID",
             Self::StateUndecided { .. } => "STATE_UNDECIDED",
             Self::NoSuch { .. } => "NOT_FOUND",
             Self::TooMuch { .. } => "LIMIT_EXCEEDED",
@@ -300,6 +316,8 @@ impl CatalogError {
             | Self::NotRevoked { plugin }
             | Self::ApiIncompatible { plugin, .. }
             | Self::UnknownTag { plugin, .. }
+            | Self::NoSettings { plugin }
+            | Self::SettingsInvalid { plugin, .. }
             | Self::StateUndecided { plugin } => Some(plugin),
             Self::SlotOccupied { collision } => Some(&collision.challenger_id),
             Self::ManifestInvalid { plugin, .. } => plugin.as_ref(),
@@ -345,7 +363,9 @@ impl CatalogError {
                 format!("keyway plugin info {plugin}"),
                 format!("keyway plugin approve {plugin}"),
             ],
-            Self::ApprovalStale { plugin, .. } => vec![format!("keyway plugin info {plugin}")],
+            Self::ApprovalStale { plugin, .. }
+            | Self::NoSettings { plugin }
+            | Self::SettingsInvalid { plugin, .. } => vec![format!("keyway plugin info {plugin}")],
             Self::Revoked { plugin, .. } => {
                 vec![format!("keyway plugin clear-revocation {plugin}")]
             }

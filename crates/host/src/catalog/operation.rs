@@ -5,6 +5,7 @@ use std::fmt;
 
 use keyway_plugin_api::{AgentId, PluginId, ToolName};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::candidate::Candidate;
 use super::grant::{Approval, Grant};
@@ -44,6 +45,16 @@ pub enum Operation {
     ClearRevocation {
         /// Which plugin.
         plugin: PluginId,
+        /// By whom.
+        by: OperatorId,
+    },
+    /// Sets what an operator wants of a plugin, all settings at once. It restarts with them where it
+    /// runs.
+    Configure {
+        /// Which plugin.
+        plugin: PluginId,
+        /// Its settings; empty to leave them to the embedder.
+        settings: Map<String, Value>,
         /// By whom.
         by: OperatorId,
     },
@@ -236,6 +247,8 @@ pub enum OperationKind {
     AskCall,
     /// [`Operation::ClearRevocation`].
     ClearRevocation,
+    /// [`Operation::Configure`].
+    Configure,
     /// [`Operation::Deny`].
     Deny,
     /// [`Operation::Disable`].
@@ -287,6 +300,7 @@ impl OperationKind {
             Self::Approve => "approve",
             Self::AskCall => "ask_call",
             Self::ClearRevocation => "clear_revocation",
+            Self::Configure => "configure",
             Self::Deny => "deny",
             Self::Disable => "disable",
             Self::DropProposal => "drop_proposal",
@@ -326,6 +340,7 @@ impl Operation {
             Self::Approve { .. } => OperationKind::Approve,
             Self::AskCall { .. } => OperationKind::AskCall,
             Self::ClearRevocation { .. } => OperationKind::ClearRevocation,
+            Self::Configure { .. } => OperationKind::Configure,
             Self::Deny { .. } => OperationKind::Deny,
             Self::Disable { .. } => OperationKind::Disable,
             Self::DropProposal { .. } => OperationKind::DropProposal,
@@ -355,6 +370,7 @@ impl Operation {
         match self {
             Self::Approve { plugin, .. }
             | Self::ClearRevocation { plugin, .. }
+            | Self::Configure { plugin, .. }
             | Self::Deny { plugin, .. }
             | Self::Disable { plugin, .. }
             | Self::Enable { plugin }

@@ -75,6 +75,10 @@ pub struct EntryRecord {
     /// What operators refused.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refusals: Vec<Refusal>,
+    /// What operators set, as the plugin's schema of settings has it; empty where they left it to
+    /// the embedder.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub settings: Map<String, Value>,
     /// Why it is not enabled, where that is not what an operator asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled_reason: Option<String>,

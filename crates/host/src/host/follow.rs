@@ -52,10 +52,11 @@ impl Host {
     pub(super) async fn follow_catalog(&self, has_changed: bool) {
         let mut lives = self.live.lock().await;
         let state = self.catalog();
-        // What runs other bytes than those approved now goes, whether or not the new ones start.
+        // What runs other bytes than those approved now, or with other settings, goes, whether or not
+        // the new one starts.
         let runs_it = |entry: &CatalogEntry| {
             let live = lives.get(&entry.manifest.name);
-            live.is_some_and(|l| !l.has_code() || l.digest == entry.keyway.declared.digest)
+            live.is_some_and(|live| live.is_of(entry))
         };
         let may_stay = |id: &PluginId| live_entry(&state, id).is_some_and(runs_it);
         let stops: Vec<_> = lives.keys().filter(|id| !may_stay(id)).cloned().collect();

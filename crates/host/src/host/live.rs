@@ -38,7 +38,9 @@ pub(crate) struct Live {
     in_flight: Arc<InFlight>,
     pub(super) enforcement: Enforcement,
     /// What was approved when it was started.
-    pub(super) digest: Option<Digest>,
+    digest: Option<Digest>,
+    /// What operators had set when it was started.
+    settings: serde_json::Map<String, Value>,
     /// Its place in the order of the starts.
     order: usize,
 }
@@ -46,6 +48,13 @@ pub(crate) struct Live {
 impl Live {
     pub(super) fn has_code(&self) -> bool {
         self.instance.is_some()
+    }
+
+    /// Tells whether it is what an entry says now: the same bytes with the same settings.
+    pub(super) fn is_of(&self, entry: &CatalogEntry) -> bool {
+        let record = &entry.keyway;
+        let is_same = self.digest == record.declared.digest && self.settings == record.settings;
+        !self.has_code() || is_same
     }
 }
 
@@ -134,6 +143,7 @@ impl Host {
             in_flight: Arc::clone(&in_flight),
             enforcement: started.enforcement,
             digest: declared.digest,
+            settings: entry.keyway.settings.clone(),
             order: 0,
         };
         let what = Contribution {
@@ -179,7 +189,7 @@ impl Host {
         let launch = Launch {
             manifest: Arc::clone(manifest),
             digest: record.declared.digest.unwrap_or_else(document),
-            settings: self.settings_of(plugin, manifest)?,
+            settings: self.settings_of(entry, manifest)?,
             source_path: entry.source_path.as_ref().map(PathBuf::from),
             limits: self.engine.limits,
             trust: record.trust,
@@ -256,10 +266,15 @@ impl Host {
         }
     }
 
-    /// Returns the operator's settings for a plugin, held to the schema in its manifest.
-    fn settings_of(&self, plugin: &PluginId, manifest: &Manifest) -> Result<Value, StartError> {
-        let empty = || Value::Object(serde_json::Map::new());
-        let settings = self.settings.get(plugin).cloned().unwrap_or_else(empty);
+    /// Returns what operators set for a plugin, else what the embedder did, held to the schema in
+    /// its manifest.
+    fn settings_of(&self, entry: &CatalogEntry, manifest: &Manifest) -> Result<Value, StartError> {
+        let set = &entry.keyway.settings;
+        let embedded = self.settings.get(&entry.manifest.name);
+        let settings = match embedded.filter(|_| set.is_empty()) {
+            Some(embedded) => embedded.clone(),
+            None => Value::Object(set.clone()),
+        };
         let Some(schema) = manifest.settings() else {
             return Ok(settings);
         };
@@ -343,6 +358,7 @@ fn without_code(plugin: PluginId, manifest: Option<Arc<Manifest>>) -> Prepared {
         // With no code there is nothing that could do more than it was granted.
         enforcement: Enforcement::Enforced,
         digest: None,
+        settings: serde_json::Map::new(),
         order: 0,
     };
     let what = Contribution {

@@ -194,6 +194,7 @@ fn operator_of(operation: &Operation, operator: &OperatorId) -> Option<OperatorI
         O::Approve { approval, .. } => Some(approval.by.clone()),
         O::AnswerCall { answer, .. } => Some(answer.by.clone()),
         O::ClearRevocation { by, .. }
+        | O::Configure { by, .. }
         | O::Deny { by, .. }
         | O::DropProposal { by, .. }
         | O::ForgetToolRule { by, .. }

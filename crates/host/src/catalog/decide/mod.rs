@@ -2,6 +2,7 @@
 
 mod answer;
 mod approve;
+mod configure;
 mod deny;
 mod draft;
 mod install;
@@ -46,6 +47,9 @@ fn carry_out(draft: &mut Draft<'_>, operation: &Operation) -> Result<String, Cat
         Operation::Approve { plugin, approval } => approve::approve(draft, plugin, approval),
         Operation::AskCall { question } => answer::ask(draft, question),
         Operation::ClearRevocation { plugin, by } => deny::clear_revocation(draft, plugin, by),
+        Operation::Configure {
+            plugin, settings, ..
+        } => configure::configure(draft, plugin, settings),
         Operation::Deny {
             plugin,
             by,
