@@ -10,7 +10,7 @@ use keyway_test_support::TestHost;
 use serde_json::{Value, json};
 
 use crate::load::{Times, paced};
-use crate::support::{Site, eventually, failures_in_trail, processes, quick, running};
+use crate::support::{CEILING, Site, eventually, failures_in_trail, processes, quick, running};
 
 const MIB: u64 = 1 << 20;
 
@@ -62,7 +62,7 @@ const BOMBS: [Bomb; 5] = [
     },
     Bomb {
         kind: "spin",
-        most: 20_000,
+        most: 200_000,
         limit: Limits::with_cpu_seconds,
         at: 1,
         ends: End::Reason("beyond its limit of CPU time"),
@@ -76,7 +76,7 @@ async fn explode(host: &TestHost, kind: &str, most: u64) -> (Result<Value, Strin
     let quiet = paced(&view, "good/echo", 100, &AtomicBool::new(true)).await;
     let is_over = AtomicBool::new(false);
     let bomb = async {
-        let options = CallOptions::new().within(Duration::from_secs(50));
+        let options = CallOptions::new().within(CEILING * 4);
         let arguments = json!({ "kind": kind, "most": most });
         let outcome = view.call_with(options, "bomb/bomb", &arguments).await;
         is_over.store(true, Ordering::Relaxed);
@@ -113,7 +113,7 @@ async fn s_b8_each_bomb_stops_at_its_limit_and_other_plugins_answer() {
         let (before, meanwhile) = (quiet.at(99), loud.at(99));
         println!("{kind}: p99 of another plugin {before:?}, meanwhile {meanwhile:?}");
         // The mark is three times; the margin is for a machine of few processors.
-        assert!(meanwhile < before * 20 + Duration::from_secs(1), "{kind}");
+        assert!(meanwhile < before * 20 + Duration::from_secs(5), "{kind}");
         match (&bomb.ends, outcome) {
             (End::Less(most), Ok(got)) => {
                 let is_held = got.as_u64().unwrap() < *most;

@@ -1,10 +1,10 @@
 //! Plugins that break down while they run: the host and the others go on.
 
-use std::time::Duration;
-
 use serde_json::json;
 
-use crate::support::{Site, code, eventually, failures_in_trail, is_listed, notice, running};
+use crate::support::{
+    Site, code, eventually, failures_in_trail, is_listed, notice, recalled, running,
+};
 
 #[tokio::test]
 async fn l12_a_crash_takes_the_tools_out_tells_the_operator_and_comes_back() {
@@ -69,8 +69,7 @@ async fn s_c9_a_request_belongs_to_a_live_call_of_its_own_plugin() {
     assert!(answer.get("error").is_some(), "{answer}");
     // Behind its end a call's number is worth nothing.
     host.call("rich/late", get).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(400)).await;
-    let late = host.call("rich/recall", json!({})).await.unwrap();
+    let late = recalled(&host, "rich").await;
     let text = late["error"]["message"].as_str().unwrap_or_default();
     assert!(text.contains("call_ended"), "{late}");
 }

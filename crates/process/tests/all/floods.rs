@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::apart::{Apart, forget_peak, memory_kib, role, tell};
 use crate::load::paced;
-use crate::support::Site;
+use crate::support::{CEILING, Site, generous};
 
 /// What a flood may cost its host.
 const MARK_KIB: u64 = 16 * 1024;
@@ -61,7 +61,7 @@ async fn s_b7_a_flood_costs_its_host_little_memory_and_others_answer() {
         assert!(number("grownKib") <= MARK_KIB, "{flood}: {report}");
         // The mark is twice; the margin is for a machine of few processors.
         let (before, meanwhile) = (number("p99BeforeUs"), number("p99MeanwhileUs"));
-        assert!(meanwhile < before * 20 + 1_000_000, "{flood}: {report}");
+        assert!(meanwhile < before * 20 + 3_000_000, "{flood}: {report}");
         let is_told = report["told"].to_string().contains("FRAME_TOO_LARGE");
         assert_eq!(is_told, flood == "line", "{flood}: {report}");
     }
@@ -96,6 +96,7 @@ async fn started(site: &Site, state: &tempfile::TempDir) -> Host {
         .state_dir(state.path())
         .runtime(site.runtime())
         .plugins_dir(site.packages.path(), Trust::Community)
+        .limits(generous())
         .approver(ScriptedApprover::approving())
         .effects(Forgetful)
         .build()
@@ -153,8 +154,11 @@ async fn pour(view: &Arc<View>, flood: &str) -> BTreeSet<String> {
         _ => ("bad/flood", json!({ "count": 1_000_000 })),
     };
     let mut ends = BTreeSet::new();
-    while !left().is_zero() {
-        let call = view.call_within(left(), tool, &arguments);
+    // A line has no end only when the host has ended it, however slow the machine is.
+    let is_ended = |ends: &BTreeSet<String>| flood != "line" || ends.contains("PLUGIN_GONE");
+    while !left().is_zero() || !is_ended(&ends) {
+        let limit = if flood == "line" { CEILING } else { left() };
+        let call = view.call_within(limit, tool, &arguments);
         let ignored = async {
             if flood == "deaf" {
                 be_ignored(view, left()).await;

@@ -2,10 +2,10 @@
 
 use keyway_host::audit::AuditEvent;
 use keyway_plugin_api::DenialReason;
-use keyway_test_support::{TestHost, denials};
+use keyway_test_support::denials;
 use serde_json::{Value, json};
 
-use crate::support::{Site, notice, running};
+use crate::support::{Site, notice, recalled, running};
 
 fn fetch(url: &str) -> Value {
     json!({ "method": "host/http.fetch", "params": {
@@ -103,18 +103,6 @@ async fn r06_a_failure_and_a_return_are_one_change_each() {
     assert_eq!(*changes.borrow(), before + 2);
 }
 
-/// Waits for what the host answered to the request that came without a call.
-async fn answered_without_call(host: &TestHost) -> Value {
-    for _ in 0..1_000 {
-        let recalled = host.call("rich/recall", json!({})).await.unwrap();
-        if !recalled.is_null() {
-            return recalled;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-    panic!("the request without a call was not answered within 20 s");
-}
-
 /// A plugin that asks for its state right behind its start, outside any call.
 fn asking_without_call(background: bool) -> Site {
     let state = json!([{ "kind": "state", "quotaBytes": 1000, "reason": "notes",
@@ -127,7 +115,7 @@ fn asking_without_call(background: bool) -> Site {
 async fn s_c9_a_request_without_a_call_is_refused_and_recorded_unless_granted_so() {
     let site = asking_without_call(false);
     let host = running(&site).await;
-    let refused = answered_without_call(&host).await;
+    let refused = recalled(&host, "rich").await;
     assert_eq!(kind(&refused), "denied", "{refused}");
     assert!(refused.to_string().contains("call_ended"), "{refused}");
     let is_ended = |denial: &keyway_plugin_api::Denial| denial.reason == DenialReason::CallEnded;
@@ -135,7 +123,7 @@ async fn s_c9_a_request_without_a_call_is_refused_and_recorded_unless_granted_so
     // The control: the same request of a plugin whose grant says `background`.
     let site = asking_without_call(true);
     let host = running(&site).await;
-    let answered = answered_without_call(&host).await;
+    let answered = recalled(&host, "rich").await;
     assert_eq!(answered, json!({ "result": { "value": null } }));
     assert!(!denials(&host).iter().any(is_ended));
 }

@@ -15,13 +15,14 @@ use tokio::time::Instant;
 
 use crate::apart::{Apart, role, tell};
 use crate::support::{
-    Site, failures_in_trail, is_listed, notice, program, program_of, quick, running, watchful,
+    CEILING, DEAD, Site, failures_in_trail, is_listed, notice, program, program_of, quick, running,
+    watchful,
 };
 
-/// What [`watchful`] waits for until a silent process is dead: 200 ms of silence and three pings.
-const DEAD: Duration = Duration::from_millis(800);
-/// How long a ping of [`patient`] may take.
+/// How long a ping of [`patient`] may take, and how many may fail: a healthy process is not silent for
+/// so long on any machine.
 const PING: Duration = Duration::from_millis(500);
+const PINGS: u32 = 10;
 const SIX_HOURS: Duration = Duration::from_secs(6 * 3600);
 /// Beats of healthy processes in the test.
 const BEATS: u64 = 10_000;
@@ -30,7 +31,7 @@ const PLUGINS: usize = 8;
 
 /// Options for healthy processes on a machine that does other things.
 fn patient() -> ProcessOptions {
-    let pulse = PulseLimits::default().with_idle_ms(500).with_misses(3);
+    let pulse = PulseLimits::default().with_idle_ms(500).with_misses(PINGS);
     quick().with_pulse(pulse)
 }
 
@@ -51,7 +52,7 @@ async fn s_b3_a_process_that_is_stopped_is_dead_in_time_killed_and_comes_back() 
     let began = Instant::now();
     notice(&mut notices, "no sign of life").await;
     // The mark is the time itself; the margin is for a machine that does other things.
-    assert!(began.elapsed() < DEAD * 10, "{:?}", began.elapsed());
+    assert!(began.elapsed() < DEAD * 5, "{:?}", began.elapsed());
     notice(&mut notices, "runs again").await;
     assert!(host.call("victim/echo", json!({})).await.is_ok());
 }
@@ -62,10 +63,11 @@ async fn s_b3_control_without_a_heartbeat_a_stopped_process_counts_as_alive() {
     let site = Site::with(quick().with_pulse(pulse)).stress("victim", &[]);
     let host = running(&site).await;
     kill_process(program(&site).unwrap(), Signal::STOP).unwrap();
-    tokio::time::sleep(DEAD * 3).await;
+    tokio::time::sleep(DEAD + DEAD / 2).await;
     assert!(is_listed(&host, "victim/echo"));
     let asked = host.view();
-    let asked = asked.call_within(DEAD, "victim/echo", "{}").await;
+    let limit = Duration::from_millis(500);
+    let asked = asked.call_within(limit, "victim/echo", "{}").await;
     assert_eq!(asked.unwrap_err().code(), "DEADLINE_EXCEEDED");
     assert!(failures_in_trail(&host, "victim").is_empty());
 }
@@ -82,9 +84,7 @@ async fn s_b3_a_process_that_answers_no_ping_is_declared_dead_and_a_busy_one_is_
     assert_eq!(told.plugin.as_str(), "frozen-plugin");
     // The control: a plugin whose only tool is stuck answers pings and lives.
     let view = host.view();
-    let stuck = view
-        .call_within(Duration::from_secs(2), "busy/stuck", "{}")
-        .await;
+    let stuck = view.call_within(DEAD + DEAD / 2, "busy/stuck", "{}").await;
     assert_eq!(stuck.unwrap_err().code(), "DEADLINE_EXCEEDED");
     assert!(is_listed(&host, "busy/echo"));
     assert!(failures_in_trail(&host, "busy").is_empty());
@@ -103,7 +103,7 @@ async fn s_b3_pings_alone_do_not_keep_a_plugin_whose_handlers_are_stuck() {
         tokio::time::sleep(Duration::from_millis(250)).await;
     };
     // Silent for longer than a plugin without pings is borne with.
-    stuck(Duration::from_secs(2)).await;
+    stuck(DEAD + DEAD / 2).await;
     assert!(failures_in_trail(&host, "hollow").is_empty(), "it pings");
     stuck(Duration::from_millis(50)).await;
     stuck(Duration::from_millis(50)).await;
@@ -134,8 +134,8 @@ impl Drop for Busy {
 
 #[tokio::test]
 async fn s_b3_ten_thousand_beats_on_a_busy_machine_kill_nobody_who_is_healthy() {
-    // A beat every 5 ms; dead after two seconds of silence, which a busy machine does not reach.
-    let pulse = PulseLimits::default().with_idle_ms(5).with_misses(400);
+    // A beat every 5 ms; dead after five seconds of silence, which a busy machine does not reach.
+    let pulse = PulseLimits::default().with_idle_ms(5).with_misses(1_000);
     let names: Vec<String> = (0..PLUGINS).map(|n| format!("healthy{n}")).collect();
     let site = Site::with(quick().with_pulse(pulse));
     let add = |site: Site, name: &String| site.stress(name, &[]);
@@ -144,19 +144,17 @@ async fn s_b3_ten_thousand_beats_on_a_busy_machine_kill_nobody_who_is_healthy() 
     let mut notices = host.host().notices();
     let busy = Busy::start();
     let mut beats = 0;
-    for _ in 0..240 {
+    let began = Instant::now();
+    while beats < BEATS {
+        assert!(began.elapsed() < CEILING * 4, "{beats} beats");
         tokio::time::sleep(Duration::from_millis(500)).await;
         beats = 0;
         for name in &names {
             let counted = host.call(&format!("{name}/beats"), json!({})).await;
             beats += counted.unwrap().as_u64().unwrap();
         }
-        if beats >= BEATS {
-            break;
-        }
     }
     drop(busy);
-    assert!(beats >= BEATS, "{beats} beats in two minutes");
     for name in &names {
         assert!(failures_in_trail(&host, name).is_empty(), "{name}");
     }
@@ -213,7 +211,8 @@ async fn s_b3_a_host_that_was_suspended_finds_its_plugins_alive() {
     let mut host = Apart::start(test, "suspended");
     host.hear("up");
     host.signal(Signal::STOP);
-    tokio::time::sleep(PING * 8).await;
+    // Longer than a silent process is borne with.
+    tokio::time::sleep(PING * (PINGS + 4)).await;
     host.signal(Signal::CONT);
     assert_eq!(host.hear("failures"), "0");
     assert_eq!(host.hear("same process"), "true");
@@ -226,7 +225,7 @@ async fn suspended() {
     let before = program(&site);
     tell("up", true);
     // Its own time stands still for a part of this, or not: either way a few beats remain.
-    tokio::time::sleep(PING * 12).await;
+    tokio::time::sleep(PING * (PINGS + 8)).await;
     tell("failures", failures_in_trail(&host, "healthy").len());
     tell("same process", program(&site) == before);
 }

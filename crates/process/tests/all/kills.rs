@@ -3,20 +3,21 @@
 use std::io::Read as _;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use keyway_host::notice::Notice;
 use keyway_test_support::TestHost;
-use rustix::process::{Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::json;
 use tokio::sync::broadcast::Receiver;
 use tokio::time::Instant;
 
 use crate::load::{Load, Times};
 use crate::support::{
-    Site, code, eventually, failures_in_trail, is_listed, notice, processes, program, program_of,
-    quick, running, tireless,
+    CEILING, Site, code, eventually, failures_in_trail, generous, is_listed, is_read, notice,
+    processes, program, program_of, quick, running, tireless,
 };
 
 /// Kills in the test without times; each comes at another point of the plugin's life.
@@ -48,12 +49,13 @@ async fn s_b1_kills_at_random_under_load_cost_the_calls_in_flight_and_nothing_el
     let host = running(&site).await;
     let tools = ["victim/echo", "victim/sleep", "victim/echo", "victim/sleep"];
     let load = Load::start(&host, &tools);
+    load.is_answered().await;
     kill_often(&site).await;
     let calls = load.end().await;
     let known = ["NOT_RUNNING", "PLUGIN_GONE", "UNAVAILABLE", "UNKNOWN_TOOL"];
     let is_known = |code: &&str| known.contains(code);
     assert!(calls.failed.keys().all(is_known), "typed errors: {calls:?}");
-    assert!(calls.longest < Duration::from_secs(20), "{calls:?}");
+    assert!(calls.longest < CEILING, "{calls:?}");
     assert!(calls.answered > 0);
     eventually("it serves again", || is_listed(&host, "victim/echo")).await;
     assert!(host.call("victim/echo", json!({})).await.is_ok());
@@ -79,14 +81,12 @@ async fn kill(site: &Site, host: &TestHost) -> Killed {
         .map(|_| {
             let view = host.view();
             tokio::spawn(async move {
-                let called = view.call("victim/sleep", r#"{"ms":20000}"#).await;
+                let called = view.call("victim/sleep", r#"{"ms":200000}"#).await;
                 (called.map(drop).unwrap_err().code(), Instant::now())
             })
         })
         .collect();
-    tokio::time::sleep(Duration::from_millis(20)).await;
-    // It answers in the order of the requests, so it has read those of the others.
-    host.call("victim/echo", json!({})).await.unwrap();
+    is_read(host, "victim").await;
     let (pid, mut changes) = (program_of(site, "victim").unwrap(), host.host().changes());
     changes.mark_unchanged();
     let began = Instant::now();
@@ -137,10 +137,9 @@ async fn s_b1_tools_leave_in_time_and_every_call_in_flight_ends_in_time_with_a_t
         ended.count(),
         ended.at(100),
     );
-    // The margins are for a machine that does other things.
-    assert!(gone.at(50) < Duration::from_millis(250));
-    assert!(gone.at(99) < Duration::from_secs(3));
-    assert!(ended.at(100) < Duration::from_secs(5));
+    // The margins are for a machine that does other things; without an end, a call takes 200 s.
+    assert!(gone.at(50) < Duration::from_secs(2));
+    assert!(gone.at(99) < CEILING && ended.at(100) < CEILING);
     eventually("the operator is told of each", || {
         told += failures(&mut notices);
         told >= TIMED
@@ -161,18 +160,21 @@ async fn s_b1_tools_leave_in_time_and_every_call_in_flight_ends_in_time_with_a_t
 fn s_b1_control_who_waits_for_the_end_of_the_channel_waits_on_after_a_kill() {
     let (mut ours, theirs) = UnixStream::pair().unwrap();
     let mut child = Command::new("/bin/sh")
-        .args(["-c", "sleep 5 & echo ready; exec sleep 60"])
+        .args(["-c", "sleep 600 & echo ready; exec sleep 600"])
         .stdin(Stdio::null())
         .stdout(Stdio::from(OwnedFd::from(theirs)))
+        .process_group(0)
         .spawn()
         .unwrap();
     ours.read_exact(&mut [0; 6]).unwrap();
+    let group = Pid::from_child(&child);
     child.kill().unwrap();
     child.wait().unwrap();
     let second = Some(Duration::from_secs(1));
     ours.set_read_timeout(second).unwrap();
     let waited = ours.read(&mut [0]).unwrap_err();
     assert_eq!(waited.kind(), std::io::ErrorKind::WouldBlock);
+    kill_process_group(group, Signal::KILL).unwrap();
 }
 
 #[tokio::test]
@@ -192,11 +194,11 @@ async fn a_call_that_may_be_repeated_is_and_another_is_not() {
     let site = Site::new().stress("victim", &[]);
     let host = running(&site).await;
     let kill = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        is_read(&host, "victim").await;
         kill_process(program(&site).unwrap(), Signal::KILL).unwrap();
     };
-    let nap = host.call("victim/nap", json!({ "ms": 1_000 }));
-    let sleep = host.call("victim/sleep", json!({ "ms": 1_000 }));
+    let nap = host.call("victim/nap", json!({ "ms": 3_000 }));
+    let sleep = host.call("victim/sleep", json!({ "ms": 200_000 }));
     let (nap, sleep, ()) = tokio::join!(nap, sleep, kill);
     assert_eq!(nap.unwrap(), json!("slept"), "idempotent: sent again");
     assert_eq!(
@@ -210,12 +212,12 @@ async fn a_call_that_may_be_repeated_is_and_another_is_not() {
 async fn l03_revoking_a_busy_plugin_ends_it_and_its_calls() {
     let limits = keyway_host::limits::Limits {
         stop: Duration::from_millis(500),
-        ..Default::default()
+        ..generous()
     };
     let site = Site::new().stress("busy", &[]).stress("other", &[]);
     let host = site.start_with(|host| host.limits(limits)).await;
     let revoke = async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        is_read(&host, "busy").await;
         host.revoke("busy").await;
         assert!(!is_listed(&host, "busy/echo"));
     };

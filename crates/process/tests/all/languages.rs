@@ -8,7 +8,7 @@ use keyway_plugin_api::PluginId;
 use keyway_test_support::{FakeClock, ScriptedApprover, TestHost};
 use serde_json::json;
 
-use crate::support::Site;
+use crate::support::{Site, generous};
 
 fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/plugins")
@@ -25,6 +25,7 @@ async fn host_of(site: &Site, packages: PathBuf) -> TestHost {
         .clock(FakeClock::at(SystemClock::new().now_ms()))
         .configure(|host| {
             host.runtime(runtime)
+                .limits(generous())
                 .plugins_dir(packages, Trust::Community)
         })
         .start()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use keyway_host::view::View;
@@ -10,10 +10,20 @@ use keyway_test_support::TestHost;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use crate::support::eventually;
+
 /// Callers that call without end.
 pub(crate) struct Load {
-    is_over: Arc<AtomicBool>,
+    shared: Arc<Shared>,
     callers: Vec<JoinHandle<Calls>>,
+}
+
+/// What callers are told, and what can be seen of them meanwhile.
+#[derive(Default)]
+struct Shared {
+    is_over: AtomicBool,
+    answered: AtomicUsize,
+    failed: AtomicUsize,
 }
 
 /// How calls ended.
@@ -28,17 +38,33 @@ pub(crate) struct Calls {
 impl Load {
     /// Starts one caller for each tool.
     pub(crate) fn start(host: &TestHost, tools: &[&str]) -> Self {
-        let is_over = Arc::new(AtomicBool::new(false));
+        let shared = Arc::new(Shared::default());
         let callers = tools.iter().map(|tool| {
-            let caller = call(host.view(), (*tool).to_owned(), Arc::clone(&is_over));
+            let caller = call(host.view(), (*tool).to_owned(), Arc::clone(&shared));
             tokio::spawn(caller)
         });
         let callers = callers.collect();
-        Self { is_over, callers }
+        Self { shared, callers }
+    }
+
+    /// Waits until one more call has been answered.
+    pub(crate) async fn is_answered(&self) {
+        self.is_more("a call is answered", &self.shared.answered)
+            .await;
+    }
+
+    /// Waits until one more call has failed.
+    pub(crate) async fn is_refused(&self) {
+        self.is_more("a call fails", &self.shared.failed).await;
+    }
+
+    async fn is_more(&self, what: &str, counted: &AtomicUsize) {
+        let before = counted.load(Ordering::Relaxed);
+        eventually(what, || counted.load(Ordering::Relaxed) > before).await;
     }
 
     pub(crate) async fn end(self) -> Calls {
-        self.is_over.store(true, Ordering::Relaxed);
+        self.shared.is_over.store(true, Ordering::Relaxed);
         let mut all = Calls::default();
         for caller in self.callers {
             let calls = caller.await.unwrap();
@@ -52,15 +78,19 @@ impl Load {
     }
 }
 
-async fn call(view: View, tool: String, is_over: Arc<AtomicBool>) -> Calls {
+async fn call(view: View, tool: String, shared: Arc<Shared>) -> Calls {
     let mut calls = Calls::default();
-    while !is_over.load(Ordering::Relaxed) {
+    while !shared.is_over.load(Ordering::Relaxed) {
         let began = Instant::now();
         let called = view.call(&tool, r#"{"ms":20}"#).await;
         calls.longest = calls.longest.max(began.elapsed());
         match called {
-            Ok(_) => calls.answered += 1,
+            Ok(_) => {
+                calls.answered += 1;
+                shared.answered.fetch_add(1, Ordering::Relaxed);
+            }
             Err(error) => {
+                shared.failed.fetch_add(1, Ordering::Relaxed);
                 *calls.failed.entry(error.code()).or_default() += 1;
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }

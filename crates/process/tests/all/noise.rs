@@ -2,7 +2,6 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
 
 use keyway_channel::handshake::{
     ContentDigest, HandshakeError, HostHello, Nonce, Offer, OfferedPlugin, Secret,
@@ -156,8 +155,7 @@ const OUT_OF_TURN: [&str; 3] = ["answer-twice", "prove-first", "request-early"];
 #[tokio::test]
 async fn s_d8_a_line_out_of_its_turn_ends_the_handshake() {
     for switch in OUT_OF_TURN {
-        let options = quick().with_handshake(Duration::from_millis(1_500));
-        let site = Site::with(options).stress("bad", &[switch]);
+        let site = Site::new().stress("bad", &[switch]);
         let host = site.start().await;
         let (code, reason) = crate::support::failure(&host, "bad");
         let expected = ["HANDSHAKE_MALFORMED", "NOT_A_PLUGIN"];

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use keyway_host::limits::Limits;
 use keyway_plugin_api::PluginId;
 use serde_json::json;
 
 use crate::load::Load;
 use crate::support::{
-    STRESS, Site, code, eventually, failure, is_listed, manifest, notice, running,
+    CEILING, STRESS, Site, code, eventually, failure, generous, is_listed, is_read, manifest,
+    notice, running,
 };
 
 fn id(name: &str) -> PluginId {
@@ -23,6 +25,7 @@ async fn s_b10_reloads_under_load_lose_no_call() {
     let host = running(&site).await;
     let load = Load::start(&host, &CALLERS);
     for round in 0..10 {
+        load.is_answered().await;
         site.packages
             .write_file("app", "version.txt", format!("{round}").as_bytes());
         host.host().reload(&id("app")).await.unwrap();
@@ -43,27 +46,29 @@ async fn s_b10_control_a_reload_that_takes_down_first_loses_calls() {
     let host = running(&site).await;
     let load = Load::start(&host, &CALLERS);
     for _ in 0..3 {
+        load.is_answered().await;
         host.disable("app").await;
+        load.is_refused().await;
         host.enable("app").await;
     }
     let calls = load.end().await;
     assert!(!calls.failed.is_empty(), "{calls:?}");
 }
 
-/// Reloads while a call is in flight that takes longer than the reload, and returns how it ended.
-async fn reload_under_a_call(grace: Duration) -> String {
-    let limits = keyway_host::limits::Limits {
+/// Reloads while a call is in flight that takes so long, and returns how it ended.
+async fn reload_under_a_call(ms: u64, grace: Duration) -> String {
+    let limits = Limits {
         stop: grace,
-        ..Default::default()
+        ..generous()
     };
     let site = Site::new().stress("app", &[]);
     let host = site.start_with(|host| host.limits(limits)).await;
     let reload = async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        is_read(&host, "app").await;
         site.packages.write_file("app", "version.txt", b"2");
         host.host().reload(&id("app")).await.unwrap();
     };
-    let call = host.call("app/sleep", json!({ "ms": 2_000 }));
+    let call = host.call("app/sleep", json!({ "ms": ms }));
     let (called, ()) = tokio::join!(call, reload);
     assert!(host.call("app/echo", json!({})).await.is_ok());
     code(&called)
@@ -71,13 +76,13 @@ async fn reload_under_a_call(grace: Duration) -> String {
 
 #[tokio::test]
 async fn s_b10_a_call_in_flight_is_answered_by_the_version_that_it_began_with() {
-    let ended = reload_under_a_call(Duration::from_secs(10)).await;
+    let ended = reload_under_a_call(2_000, CEILING).await;
     assert_eq!(ended, r#"worked: "slept""#);
 }
 
 #[tokio::test]
 async fn s_b10_control_a_host_that_does_not_drain_loses_the_call_in_flight() {
-    let ended = reload_under_a_call(Duration::ZERO).await;
+    let ended = reload_under_a_call(200_000, Duration::ZERO).await;
     assert_eq!(ended, "PLUGIN_GONE");
 }
 
@@ -101,14 +106,16 @@ const BROKEN: [&str; 14] = [
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s_b10_c10_versions_that_fail_at_each_stage_under_load_lose_no_call() {
-    let limits = keyway_host::limits::Limits {
-        start: Duration::from_millis(1_500),
-        ..Default::default()
+    let limits = Limits {
+        // What hangs is waited for; what works, under load, is there by then.
+        start: Duration::from_secs(5),
+        ..generous()
     };
     let site = Site::new().stress("app", &[]);
     let host = site.start_with(|host| host.limits(limits)).await;
     let load = Load::start(&host, &CALLERS);
     for switch in BROKEN {
+        load.is_answered().await;
         site.packages
             .write_file("app", "switches", switch.as_bytes());
         let failed = host.host().reload(&id("app")).await.unwrap_err();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use keyway_channel::pulse::PulseLimits;
 use keyway_host::audit::AuditEvent;
 use keyway_host::clock::{Clock as _, SystemClock};
+use keyway_host::limits::Limits;
 use keyway_host::notice::Notice;
 use keyway_host::rank::Trust;
 use keyway_host::{CallError, HostBuilder, PluginStatus};
@@ -15,6 +16,7 @@ use keyway_process::{ProcessOptions, ProcessRuntime};
 use keyway_test_support::{FakeClock, RecordedEffects, ScriptedApprover, TempPackages, TestHost};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
+use tokio::time::Instant;
 
 /// The plugin that misbehaves on demand.
 pub(crate) const STRESS: &str = env!("CARGO_BIN_EXE_keyway-stress");
@@ -25,19 +27,38 @@ pub(crate) const TOOLS: [&str; 17] = [
     "nap", "print", "recall", "say", "sleep", "stuck",
 ];
 
-/// Options that are quick in everything that tests wait for.
+/// How long anything may take that has to happen: a machine that does other things is slow, and
+/// only what never happens is to fail.
+pub(crate) const CEILING: Duration = Duration::from_secs(60);
+
+/// Limits that nothing meets which goes well.
+pub(crate) fn generous() -> Limits {
+    Limits {
+        call: CEILING * 5,
+        hook: CEILING,
+        start: CEILING,
+        ..Limits::default()
+    }
+}
+
+/// Options that are quick in everything that tests wait for, and patient with what has to come.
 pub(crate) fn quick() -> ProcessOptions {
     ProcessOptions::new()
-        .with_handshake(Duration::from_secs(5))
+        .with_handshake(CEILING)
         .with_supervision(SupervisorPolicy {
             backoff_ms: 20,
             ..SupervisorPolicy::default()
         })
 }
 
-/// Options with which a silent process is found out within a second.
+/// What [`watchful`] waits for until a silent process is dead: 200 ms of silence, and pings of 200 ms.
+/// A healthy process is not silent for so long on any machine.
+pub(crate) const DEAD: Duration = Duration::from_millis(200 * (1 + MISSES as u64));
+const MISSES: u32 = 24;
+
+/// Options with which a silent process is found out within seconds.
 pub(crate) fn watchful() -> ProcessOptions {
-    let pulse = PulseLimits::default().with_idle_ms(200).with_misses(3);
+    let pulse = PulseLimits::default().with_idle_ms(200).with_misses(MISSES);
     quick().with_pulse(pulse)
 }
 
@@ -142,7 +163,8 @@ impl Site {
             .effects(Arc::clone(&self.effects))
             // Calls carry their deadline to plugins that read the machine's clock.
             .clock(FakeClock::at(SystemClock::new().now_ms()))
-            .configure(|host| change(host.runtime(runtime).plugins_dir(folder, self.trust)))
+            .configure(|host| host.runtime(runtime).plugins_dir(folder, self.trust))
+            .configure(|host| change(host.limits(generous())))
     }
 }
 
@@ -193,13 +215,11 @@ pub(crate) fn code(result: &Result<Value, CallError>) -> String {
 
 /// Tries until it holds.
 pub(crate) async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    for _ in 0..1_000 {
-        if holds() {
-            return;
-        }
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < CEILING, "not within {CEILING:?}: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    panic!("not within 20 s: {what}");
 }
 
 /// Waits for a notice that holds these words.
@@ -214,8 +234,30 @@ pub(crate) async fn notice(notices: &mut Receiver<Notice>, words: &str) -> Notic
             }
         }
     };
-    let waited = tokio::time::timeout(Duration::from_secs(20), wait).await;
+    let waited = tokio::time::timeout(CEILING, wait).await;
     waited.unwrap_or_else(|_| panic!("no notice says: {words}"))
+}
+
+/// Waits until a stress plugin has read the calls that were made before: it reads in their order, and
+/// answers an echo at once.
+pub(crate) async fn is_read(host: &TestHost, plugin: &str) {
+    // Calls that were spawned or joined have been sent by then.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let echoed = host.call(&format!("{plugin}/echo"), json!({})).await;
+    assert_eq!(echoed.unwrap(), json!({}));
+}
+
+/// Waits for what a plugin was answered to a request that it made outside of its calls.
+pub(crate) async fn recalled(host: &TestHost, plugin: &str) -> Value {
+    let began = Instant::now();
+    loop {
+        let recalled = host.call(&format!("{plugin}/recall"), json!({})).await;
+        match recalled.unwrap() {
+            Value::Null => assert!(began.elapsed() < CEILING, "the request was not answered"),
+            answer => return answer,
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 pub(crate) fn is_listed(host: &TestHost, tool: &str) -> bool {

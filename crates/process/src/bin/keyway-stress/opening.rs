@@ -60,7 +60,7 @@ fn before(channel: &Channel, switches: &Switches) -> Result<(), String> {
     if switches.has(Switch::SlowHandshake) {
         for byte in b"{\"jsonrpc\":\"2.0\"" {
             channel.raw(&[*byte]);
-            crate::tools::pause(Duration::from_millis(200));
+            crate::tools::pause(Duration::from_millis(500));
         }
     }
     if switches.has(Switch::GarbageFirstLine) {

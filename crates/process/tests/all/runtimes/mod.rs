@@ -12,7 +12,7 @@ use keyway_plugin_api::{Denial, DenialReason, Plugin as _, PluginId};
 use keyway_test_support::{TestHost, denials};
 use serde_json::{Value, json};
 
-use crate::support::{Site, code, running};
+use crate::support::{Site, code, eventually, running};
 use twin::Twin;
 
 /// A host with the twin, and what keeps it alive.
@@ -170,7 +170,7 @@ async fn logs_and_progress_arrive() {
     for Runs { kind, host, .. } in &both().await {
         host.call("twin/count", json!({})).await.unwrap();
         let twin = PluginId::parse("twin").unwrap();
-        crate::support::eventually("the log line", || {
+        eventually("the log line", || {
             host.effects()
                 .log_of(&twin)
                 .iter()
@@ -179,11 +179,17 @@ async fn logs_and_progress_arrive() {
         .await;
         let heard = Arc::new(Mutex::new(Vec::new()));
         let ear = Arc::clone(&heard);
-        let options = CallOptions::new()
-            .within(Duration::from_secs(2))
-            .watched(move |progress| ear.lock().unwrap().push(progress.done));
-        let waited = host.view().call_with(options, "twin/wait", "{}").await;
-        assert_eq!(waited.unwrap_err().code(), "DEADLINE_EXCEEDED", "{kind}");
+        let options =
+            CallOptions::new().watched(move |progress| ear.lock().unwrap().push(progress.done));
+        let view = host.view();
+        let waits = view.call_with(options, "twin/wait", "{}");
+        tokio::select! {
+            ended = waits => panic!("{kind}: {ended:?}"),
+            () = eventually("the progress", || !heard.lock().unwrap().is_empty()) => {}
+        }
         assert_eq!(*heard.lock().unwrap(), [1], "{kind}");
+        let options = CallOptions::new().within(Duration::from_millis(500));
+        let waited = view.call_with(options, "twin/wait", "{}").await;
+        assert_eq!(waited.unwrap_err().code(), "DEADLINE_EXCEEDED", "{kind}");
     }
 }
