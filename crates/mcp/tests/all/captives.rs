@@ -386,7 +386,11 @@ async fn s_c11_control_without_the_jail_the_same_servers_do_all_of_it() {
             assert!(scene.planted().len() >= 12, "{mode}: {:?}", scene.planted());
         }
         host.shutdown().await;
-        let left = processes(scene.targets["sleep"].as_str().unwrap());
-        assert_eq!(left.is_empty(), mode != "breeder", "{mode}");
+        let sleep = scene.targets["sleep"].as_str().unwrap();
+        // What the last of them left behind may not sleep yet; nobody else leaves anything.
+        eventually("it sleeps", || {
+            processes(sleep).is_empty() == (mode != "breeder")
+        })
+        .await;
     }
 }

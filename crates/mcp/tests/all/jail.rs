@@ -8,7 +8,7 @@ use keyway_host::{CallError, PluginStatus};
 use keyway_mcp::{JailLauncher, McpServer};
 use serde_json::{Value, json};
 
-use crate::kit::{ApproveAll, own_server, runtime, search, view};
+use crate::kit::{ApproveAll, builder, own_server, runtime, search, view};
 
 fn fixtures() -> String {
     format!("{}/tests/fixtures", env!("CARGO_MANIFEST_DIR"))
@@ -25,7 +25,7 @@ async fn start(server: &McpServer, jail: Option<JailLauncher>) -> Arc<Host> {
         Some(jail) => runtime().launcher(jail),
         None => runtime(),
     };
-    let host = Host::builder("test-agent", "1.0.0")
+    let host = builder()
         .runtime(runtime)
         .approver(ApproveAll)
         .declared_plugin(server.manifest(), Trust::Trusted)
@@ -107,7 +107,7 @@ async fn s_c11_the_level_is_the_one_that_was_reached() {
             Some(jail) => runtime().launcher(jail),
             None => runtime(),
         };
-        let host = Host::builder("test-agent", "1.0.0")
+        let host = builder()
             .runtime(runtime)
             .approver(ApproveAll)
             .declared_plugin(jailed_server("good").manifest(), Trust::Trusted)
@@ -125,7 +125,7 @@ async fn s_c11_the_level_is_the_one_that_was_reached() {
 
 #[tokio::test]
 async fn s_c11_a_community_server_without_a_jail_does_not_start() {
-    let host = Host::builder("test-agent", "1.0.0")
+    let host = builder()
         .runtime(runtime())
         .approver(ApproveAll)
         .declared_plugin(
@@ -178,7 +178,7 @@ async fn s_c11_a_real_server_works_in_the_jail() {
     let server = crate::kit::npm_server("memory", "mcp-server-memory", &[])
         .with_env("MEMORY_FILE_PATH", file.to_str().unwrap())
         .unwrap();
-    let host = Host::builder("test-agent", "1.0.0")
+    let host = builder()
         .runtime(runtime().search(search()).launcher(jail))
         .approver(ApproveAll)
         .declared_plugin(server.manifest(), Trust::Community)

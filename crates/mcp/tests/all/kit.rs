@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyway_host::Host;
 use keyway_host::approval::{ApprovalRequest, ApprovalSubject, Approver, Decision};
+use keyway_host::limits::Limits;
 use keyway_host::rank::Trust;
 use keyway_host::scope::Scope;
 use keyway_host::view::View;
+use keyway_host::{Host, HostBuilder};
 use keyway_mcp::{Connection, McpClient, McpRuntime, McpServer};
 
 use crate::judges::judges;
@@ -97,6 +98,19 @@ pub(crate) async fn connected(server: &McpServer) -> McpClient {
     connection.open().await.unwrap()
 }
 
+/// How long anything may take that has to happen: a machine that does other things is slow, and only what
+/// never happens is to fail.
+pub(crate) const CEILING: Duration = Duration::from_secs(60);
+
+/// The beginning of every host of these tests.
+pub(crate) fn builder() -> HostBuilder {
+    let limits = Limits {
+        start: CEILING,
+        ..Limits::default()
+    };
+    Host::builder("test-agent", "1.0.0").limits(limits)
+}
+
 /// A host with some servers, everything approved, started.
 pub(crate) async fn host_with(servers: &[McpServer]) -> Arc<Host> {
     host_of(runtime(), servers).await
@@ -104,9 +118,7 @@ pub(crate) async fn host_with(servers: &[McpServer]) -> Arc<Host> {
 
 /// The same, over a runtime of the test's own.
 pub(crate) async fn host_of(runtime: McpRuntime, servers: &[McpServer]) -> Arc<Host> {
-    let mut builder = Host::builder("test-agent", "1.0.0")
-        .runtime(runtime)
-        .approver(ApproveAll);
+    let mut builder = builder().runtime(runtime).approver(ApproveAll);
     for server in servers {
         builder = builder.declared_plugin(server.manifest(), Trust::Trusted);
     }
@@ -120,13 +132,13 @@ pub(crate) fn view(host: &Host) -> View {
     host.view("acme/team/agent".parse::<Scope>().unwrap())
 }
 
-/// Waits until something is true, at most half a minute.
+/// Waits until something is true.
 pub(crate) async fn eventually(what: &str, mut is_true: impl FnMut() -> bool) {
-    for _ in 0..300 {
-        if is_true() {
-            return;
+    let came = tokio::time::timeout(CEILING, async {
+        while !is_true() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("it did not come about: {what}");
+    });
+    came.await
+        .unwrap_or_else(|_| panic!("it did not come about: {what}"));
 }

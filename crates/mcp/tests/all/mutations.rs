@@ -12,7 +12,7 @@ use keyway_mcp::McpServer;
 use keyway_plugin_api::PluginId;
 use serde_json::{Value, json};
 
-use crate::kit::{ApproveFirst, eventually, runtime, view};
+use crate::kit::{ApproveFirst, CEILING, builder, eventually, runtime, view};
 use crate::page::{Page, basics, result};
 use crate::scripted::tool;
 
@@ -55,7 +55,7 @@ impl Changing {
     /// A host that looks at the list again and again, with the list as it is now approved.
     async fn host(&self) -> Host {
         let server = McpServer::http("rug", &self.page.url("/mcp")).unwrap();
-        let host = Host::builder("test-agent", "1.0.0")
+        let host = builder()
             .runtime(runtime().look_again(Duration::from_millis(5)))
             .approver(ApproveFirst::new())
             .declared_plugin(server.manifest(), Trust::Trusted)
@@ -195,7 +195,7 @@ async fn is_out_in_one_swap(server: &Changing, changed: Value) -> Result<(), Str
         return Err(format!("{approved:?} before"));
     }
     server.lists(changed);
-    let waited = tokio::time::timeout(Duration::from_secs(30), async {
+    let waited = tokio::time::timeout(CEILING, async {
         loop {
             let seen = ids(&host);
             if seen != approved {

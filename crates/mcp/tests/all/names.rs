@@ -24,7 +24,7 @@ async fn host_of_search(servers: &[McpServer]) -> (Arc<Host>, StartReport) {
         json!({"type": "object"}),
     );
     let search = ClosureTool::new(search, async |_, _| Ok(ToolOutput::text("the host's own")));
-    let mut builder = Host::builder("test-agent", "1.0.0")
+    let mut builder = crate::kit::builder()
         .runtime(runtime())
         .approver(ApproveAll)
         .tool(search);
@@ -42,7 +42,7 @@ async fn host_over(
     servers: &[McpServer],
     approver: ApproveFirst,
 ) -> (Host, StartReport) {
-    let mut builder = Host::builder("test-agent", "1.0.0")
+    let mut builder = crate::kit::builder()
         .state_dir(state)
         .runtime(runtime())
         .approver(approver);

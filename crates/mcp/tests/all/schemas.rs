@@ -1,14 +1,13 @@
 //! Servers whose schemas make a validator slow, deep or blind (E3).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use keyway_host::limits::Limits;
 use keyway_host::{CallError, Host};
 use serde_json::{Map, Value, json};
 
 use crate::families::FAMILIES;
-use crate::kit::{connected, host_with, view};
+use crate::kit::{CEILING, connected, host_with, view};
 use crate::scripted::{Scripted, tool};
 
 /// Keywords that may not stand at the root of an input schema anyway.
@@ -91,7 +90,7 @@ fn written() -> Vec<(&'static str, String)> {
 /// machine without optimisation gets many times that for all of them together.
 async fn started(bombs: &Scripted) -> Arc<Host> {
     let servers = [bombs.server("bomber")];
-    let start = tokio::time::timeout(Duration::from_secs(30), host_with(&servers));
+    let start = tokio::time::timeout(CEILING, host_with(&servers));
     start.await.unwrap()
 }
 

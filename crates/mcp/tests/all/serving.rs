@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::conformance::{Server, example};
 use crate::judges::judges;
-use crate::kit::{ApproveAll, own_server, runtime};
+use crate::kit::{ApproveAll, builder, own_server, runtime};
 
 #[test]
 fn the_python_sdk_talks_to_it_over_both_transports() {
@@ -154,10 +154,7 @@ fn tool(name: &str, effect: Effect) -> impl keyway_plugin_api::Tool + use<> {
 }
 
 async fn host() -> Arc<Host> {
-    let host = Host::builder("test-agent", "1.0.0")
-        .tool(tool("greet", Effect::Read))
-        .build()
-        .unwrap();
+    let host = builder().tool(tool("greet", Effect::Read)).build().unwrap();
     host.start().await;
     Arc::new(host)
 }
@@ -276,7 +273,7 @@ async fn listen_for(word: &'static str) -> (String, Arc<AtomicBool>) {
 async fn s_c9_a_caller_s_token_never_reaches_a_server_behind() {
     let (upstream, heard) = listen_for("inbound-token").await;
     let behind = |server: McpServer| async move {
-        let host = Host::builder("test-agent", "1.0.0")
+        let host = builder()
             .runtime(runtime())
             .approver(ApproveAll)
             .declared_plugin(server.manifest(), Trust::Trusted)
@@ -312,7 +309,7 @@ async fn s_c9_a_caller_s_token_never_reaches_a_server_behind() {
 
 #[tokio::test]
 async fn t01_only_what_the_caller_may_call_is_listed_in_a_stable_order() {
-    let host = Host::builder("test-agent", "1.0.0")
+    let host = builder()
         .runtime(runtime())
         .approver(ApproveAll)
         .tool(tool("greet", Effect::Read))
@@ -392,7 +389,7 @@ impl Approver for NobodyHome {
 
 #[tokio::test]
 async fn t02_what_needs_approval_is_asked_at_the_client_or_said() {
-    let host = Host::builder("test-agent", "1.0.0")
+    let host = builder()
         .approver(AskingApprover::before(NobodyHome))
         .tool(tool("wipe", Effect::Destructive))
         .build()
@@ -435,7 +432,7 @@ async fn t02_what_needs_approval_is_asked_at_the_client_or_said() {
 
 #[tokio::test]
 async fn t03_a_trace_goes_from_a_client_through_the_host_to_a_server_behind() {
-    let host = Host::builder("test-agent", "1.0.0")
+    let host = builder()
         .runtime(runtime())
         .approver(ApproveAll)
         .declared_plugin(

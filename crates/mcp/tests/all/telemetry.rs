@@ -5,7 +5,6 @@ mod recording;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use keyway_host::Host;
 use keyway_host::approval::DecideLater;
 use keyway_host::rank::Trust;
 use keyway_host::scope::Scope;
@@ -18,7 +17,7 @@ use keyway_mcp::{
 use keyway_plugin_api::{Effect, PluginId, ToolDescriptor, ToolError, ToolName, ToolOutput};
 use serde_json::{Map, Value, json};
 
-use crate::kit::{ApproveAll, connected, own_server, runtime, search};
+use crate::kit::{ApproveAll, builder, connected, own_server, runtime, search};
 use recording::{Kept, Recording};
 
 /// Stands in everything that must not be in a span.
@@ -75,7 +74,7 @@ impl Completions for Notes {
 
 /// Serves what there is of everything over HTTP; gives back the address.
 async fn served(link: Option<Recording>, options: HttpOptions) -> String {
-    let host = Host::builder("test-agent", "1.0.0")
+    let host = builder()
         .runtime(runtime())
         .approver(AskingApprover::before(DecideLater))
         .tool(tool("echo", Effect::Read))
@@ -247,7 +246,7 @@ fn a_request_over_pipes_says_how_it_ended() {
         call(&client, "good", "x").await.unwrap();
         call(&client, "fail", "x").await.unwrap();
         client.list_resources().await.unwrap_err();
-        let slow = || json!({"seconds": 0.5});
+        let slow = || json!({"seconds": 2});
         let limit = Duration::from_millis(50);
         let late = client
             .call("sleep", slow(), CallOptions::within(limit))
@@ -295,7 +294,7 @@ fn a_trace_goes_on_across_every_wire() {
     for era in [Era::Legacy, Era::Modern] {
         let (meta, recording) = Recording::of(first(), async |recording| {
             let behind = own_server("s", "server.py", &["good"]);
-            let host = Host::builder("test-agent", "1.0.0")
+            let host = builder()
                 .runtime(runtime().trace_link(recording.clone()))
                 .approver(ApproveAll)
                 .declared_plugin(behind.manifest(), Trust::Trusted)
