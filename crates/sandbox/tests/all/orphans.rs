@@ -6,7 +6,7 @@ use std::process::Command;
 
 use keyway_sandbox::{Handover, Jail, Probe, Program};
 
-use super::scene::{Host, Scene, eventually, ordinary, processes_with, users};
+use super::scene::{Host, Scene, eventually, not_busy, ordinary, processes_with, users};
 
 /// With what a tree is held together: by the kernel, or by the reaper alone.
 const HELD: &[&[&str]] = &[&[], &["namespaces=none"]];
@@ -64,7 +64,7 @@ fn s_b6_a_killed_program_leaves_no_process() {
         let code = scene.path().join("plugin/code");
         let program = Program::at(&code).args(["daemon", "stay", &mark]);
         let jail = jail.read(code);
-        let mut confined = jail.spawn(&program, Handover::new()).unwrap();
+        let mut confined = not_busy(|| jail.spawn(&program, Handover::new()));
         let out = File::from(confined.take_stdout().unwrap());
         BufReader::new(out).read_line(&mut String::new()).unwrap();
         assert_eq!(processes_with(&mark).len(), 2);

@@ -1,6 +1,7 @@
 //! A host that runs the hostile program, and what it reported.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -104,13 +105,7 @@ impl Scene {
         if rustix::process::geteuid().is_root() {
             command.uid(self.user).gid(self.user);
         }
-        // A test that forks at this moment may still have the copied program open for writing.
-        let mut child = None;
-        eventually(|| {
-            child = command.spawn().ok();
-            child.is_some()
-        });
-        let mut child = child.unwrap();
+        let mut child = not_busy(|| command.spawn());
         let output = BufReader::new(child.stdout.take().unwrap());
         Host { child, output }
     }
@@ -207,9 +202,23 @@ pub(crate) fn processes_with(text: &str) -> Vec<u32> {
     ids.filter(holds).collect()
 }
 
-/// Waits, ten milliseconds at a time, until it is so; gives up after ten seconds.
+/// Starts a program that was copied just now: a test that forks at this moment may still have the copy
+/// open for writing, and no such file can be executed.
+pub(crate) fn not_busy<T, E: Debug>(mut start: impl FnMut() -> Result<T, E>) -> T {
+    let mut started = start();
+    eventually(|| {
+        let is_busy = matches!(&started, Err(e) if format!("{e:?}").contains("ExecutableFileBusy"));
+        if is_busy {
+            started = start();
+        }
+        !is_busy
+    });
+    started.unwrap()
+}
+
+/// Waits, ten milliseconds at a time, until it is so; gives up after a minute and more.
 pub(crate) fn eventually(mut is_so: impl FnMut() -> bool) -> bool {
-    (0..1000).any(|_| {
+    (0..6000).any(|_| {
         is_so() || {
             pause(10);
             false
