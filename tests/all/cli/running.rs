@@ -130,7 +130,10 @@ impl Dev {
 fn replace(file: &Path, from: &str, to: &str) {
     let text = fs::read_to_string(file).unwrap();
     assert!(text.contains(from), "{text}");
-    fs::write(file, text.replace(from, to)).unwrap();
+    // In one step, so that nobody reads half of it; written where nobody looks.
+    let next = file.parent().unwrap().with_extension("next");
+    fs::write(&next, text.replace(from, to)).unwrap();
+    fs::rename(next, file).unwrap();
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use keyway_host::catalog::Operation;
 use keyway_host::operator::OperatorId;
@@ -43,24 +43,53 @@ async fn ticking(watch: &Arc<Watch>) -> Arc<TestHost> {
     Arc::new(TestHost::with(plugin).await)
 }
 
-/// Calls as fast as they can until told to stop; each returns how often it was refused.
-fn callers(host: &Arc<TestHost>, stop: &Arc<AtomicBool>) -> Vec<JoinHandle<usize>> {
-    let caller = |_| {
-        let (host, stop) = (Arc::clone(host), Arc::clone(stop));
-        tokio::spawn(async move {
-            let mut refused = 0;
-            while !stop.load(Ordering::Relaxed) {
-                refused += usize::from(host.call("clock/tick", json!({})).await.is_err());
-                tokio::task::yield_now().await;
-            }
-            refused
-        })
-    };
-    (0..CALLERS).map(caller).collect()
+/// Calls as fast as they can until told to stop.
+struct Callers {
+    stop: Arc<AtomicBool>,
+    refused: Arc<AtomicUsize>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Callers {
+    fn of(host: &Arc<TestHost>) -> Self {
+        let (stop, refused) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
+        let caller = |_| {
+            let (host, stop, refused) = (Arc::clone(host), Arc::clone(&stop), Arc::clone(&refused));
+            tokio::spawn(async move {
+                while !stop.load(Ordering::Relaxed) {
+                    let called = host.call("clock/tick", json!({})).await;
+                    refused.fetch_add(usize::from(called.is_err()), Ordering::SeqCst);
+                    tokio::task::yield_now().await;
+                }
+            })
+        };
+        let tasks = (0..CALLERS).map(caller).collect();
+        Self {
+            stop,
+            refused,
+            tasks,
+        }
+    }
+
+    /// Waits until calls have been refused, as many as there are callers: a refusal that was on its
+    /// way comes once for each, so somebody tried meanwhile.
+    async fn are_refused(&self) {
+        let before = self.refused.load(Ordering::SeqCst);
+        until(|| self.refused.load(Ordering::SeqCst) > before + CALLERS).await;
+    }
+
+    async fn end(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for task in self.tasks {
+            task.await.unwrap();
+        }
+    }
 }
 
 async fn until(holds: impl Fn() -> bool) {
+    let began = Instant::now();
     while !holds() {
+        assert!(began.elapsed() < Duration::from_secs(60), "it never comes");
         tokio::time::sleep(Duration::from_micros(200)).await;
     }
 }
@@ -71,12 +100,10 @@ fn clock() -> PluginId {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn s_c2_after_a_revocation_returned_no_call_begins() {
-    let mut refusals = 0;
     for round in 0..ROUNDS {
         let watch = Arc::new(Watch::default());
         let host = ticking(&watch).await;
-        let stop = Arc::new(AtomicBool::new(false));
-        let callers = callers(&host, &stop);
+        let callers = Callers::of(&host);
         until(|| watch.begun.load(Ordering::SeqCst) > round).await;
         let revoke = Operation::Revoke {
             plugin: clock(),
@@ -85,38 +112,28 @@ async fn s_c2_after_a_revocation_returned_no_call_begins() {
         };
         host.host().run(&revoke).await.unwrap();
         watch.is_over.store(true, Ordering::SeqCst);
-        tokio::time::sleep(Duration::from_millis(2)).await;
-        stop.store(true, Ordering::Relaxed);
-        for caller in callers {
-            refusals += caller.await.unwrap();
-        }
+        callers.are_refused().await;
+        callers.end().await;
         assert_eq!(watch.late.load(Ordering::SeqCst), 0, "round {round}");
     }
-    assert!(refusals >= ROUNDS, "nobody tried afterwards: {refusals}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn s_c2_after_a_plugin_was_switched_off_no_call_begins_until_it_is_switched_on() {
     let watch = Arc::new(Watch::default());
     let host = ticking(&watch).await;
-    let stop = Arc::new(AtomicBool::new(false));
-    let callers = callers(&host, &stop);
+    let callers = Callers::of(&host);
     for round in 0..ROUNDS {
         let before = watch.begun.load(Ordering::SeqCst);
         until(|| watch.begun.load(Ordering::SeqCst) > before).await;
         host.disable("clock").await;
         watch.is_over.store(true, Ordering::SeqCst);
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        callers.are_refused().await;
         watch.is_over.store(false, Ordering::SeqCst);
         assert_eq!(watch.late.load(Ordering::SeqCst), 0, "round {round}");
         host.enable("clock").await;
     }
-    stop.store(true, Ordering::Relaxed);
-    let mut refusals = 0;
-    for caller in callers {
-        refusals += caller.await.unwrap();
-    }
-    assert!(refusals >= ROUNDS, "nobody tried in between: {refusals}");
+    callers.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -124,19 +141,18 @@ async fn s_c2_a_list_shows_all_tools_of_a_plugin_or_none() {
     let names: Vec<_> = ('a'..='h').map(|c| format!("tool-{c}")).collect();
     let host = Arc::new(TestHost::with(Named::new("many", names.clone())).await);
     let stop = Arc::new(AtomicBool::new(false));
+    let seen: Arc<[AtomicUsize; 9]> = Arc::default();
     let lister = |_| {
-        let (host, stop) = (Arc::clone(&host), Arc::clone(&stop));
+        let (host, stop, seen) = (Arc::clone(&host), Arc::clone(&stop), Arc::clone(&seen));
         tokio::spawn(async move {
-            let mut seen = [0_usize; 9];
             while !stop.load(Ordering::Relaxed) {
                 // A view of its own each time, so that nothing is remembered.
                 let listing = host.view().list();
                 let tools = &listing.tools;
-                seen[tools.len()] += 1;
+                seen[tools.len()].fetch_add(1, Ordering::SeqCst);
                 assert!(tools.iter().all(|tool| tool.alias.is_some()), "{listing:?}");
                 tokio::task::yield_now().await;
             }
-            seen
         })
     };
     let listers: Vec<_> = (0..CALLERS).map(lister).collect();
@@ -145,18 +161,21 @@ async fn s_c2_a_list_shows_all_tools_of_a_plugin_or_none() {
         tokio::task::yield_now().await;
         host.enable("many").await;
     }
+    // The race took place: listers saw both.
+    let is_seen = |count: usize| {
+        let before = seen[count].load(Ordering::SeqCst);
+        let seen = Arc::clone(&seen);
+        until(move || seen[count].load(Ordering::SeqCst) > before)
+    };
+    is_seen(8).await;
+    host.disable("many").await;
+    is_seen(0).await;
     stop.store(true, Ordering::Relaxed);
-    let mut seen = [0; 9];
     for lister in listers {
-        for (sum, count) in seen.iter_mut().zip(lister.await.unwrap()) {
-            *sum += count;
-        }
+        lister.await.unwrap();
     }
-    assert_eq!(seen[1..8], [0; 7], "torn lists: {seen:?}");
-    assert!(
-        seen[0] > 0 && seen[8] > 0,
-        "the race did not take place: {seen:?}"
-    );
+    let torn = (1..8).map(|count| seen[count].load(Ordering::SeqCst));
+    assert_eq!(torn.sum::<usize>(), 0, "torn lists: {seen:?}");
 }
 
 /// A gate that looks once and then acts: between the two, the operator revokes.

@@ -16,7 +16,7 @@ use super::{id, status};
 fn impatient() -> Limits {
     Limits {
         // Long enough for a panic with a backtrace on a busy machine.
-        start: Duration::from_millis(1500),
+        start: Duration::from_secs(3),
         ..Limits::default()
     }
 }

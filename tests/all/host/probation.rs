@@ -50,6 +50,9 @@ impl PluginRuntime for Kept {
     }
 }
 
+/// What the trail says of a version that was taken back, when all of it is done.
+const TAKEN_BACK: &str = "was taken back";
+
 struct Stage {
     host: TestHost,
     kept: Kept,
@@ -119,6 +122,29 @@ impl Stage {
         let _over = tokio::time::timeout(Duration::from_millis(300), follow).await;
     }
 
+    /// Lets it do so until something is so, which it will be.
+    async fn attend_until(&self, is_so: impl Fn() -> bool) {
+        let comes = async {
+            while !is_so() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let follow = self.host.host().follow(Duration::from_millis(5));
+        tokio::select! {
+            () = follow => panic!("it stopped looking"),
+            waited = tokio::time::timeout(Duration::from_secs(60), comes) => waited.unwrap(),
+        }
+    }
+
+    /// Says whether an event of the trail has these words.
+    fn is_told(&self, words: &str) -> bool {
+        let events = self.host.audit_events();
+        let mut texts = events
+            .iter()
+            .map(|event| serde_json::to_string(event).unwrap());
+        texts.any(|text| text.contains(words))
+    }
+
     async fn answers(&self) -> bool {
         self.host.call("young/answer", json!({})).await.is_ok()
     }
@@ -132,18 +158,9 @@ async fn two_crashes_take_a_new_version_back() {
     stage.attend().await;
     assert_eq!(stage.version(), "0.2.0", "one crash is no pattern");
     stage.crash();
-    stage.attend().await;
+    stage.attend_until(|| stage.is_told(TAKEN_BACK)).await;
     assert_eq!(stage.version(), "0.1.0");
     assert!(stage.answers().await);
-    let told = stage.host.audit_events().into_iter().any(|event| {
-        serde_json::to_string(&event)
-            .unwrap()
-            .contains("ROLLED_BACK")
-            || serde_json::to_string(&event)
-                .unwrap()
-                .contains("was taken back")
-    });
-    assert!(told);
 }
 
 #[tokio::test]
@@ -152,7 +169,7 @@ async fn what_was_taken_back_is_not_taken_in_again() {
     stage.reload(2, &["TOKEN"]).await;
     stage.crash();
     stage.crash();
-    stage.attend().await;
+    stage.attend_until(|| stage.is_told(TAKEN_BACK)).await;
     let again = stage.host.host().reload(&id("young")).await;
     let error = refused(again, "RELOAD_FAILED");
     assert!(error.to_string().contains("ship another"), "{error}");
@@ -179,17 +196,13 @@ async fn a_grant_that_was_taken_back_meanwhile_does_not_return() {
     stage.reload(2, &[]).await;
     stage.crash();
     stage.crash();
-    stage.attend().await;
+    stage
+        .attend_until(|| stage.is_told("cannot be rolled back"))
+        .await;
     // The version from before needs a secret that nobody grants any more.
     assert_eq!(stage.version(), "0.2.0");
     let state = stage.host.catalog();
     assert!(state.entry(&id("young")).unwrap().keyway.grants.is_empty());
-    let told = stage.host.audit_events().into_iter().any(|event| {
-        serde_json::to_string(&event)
-            .unwrap()
-            .contains("cannot be rolled back")
-    });
-    assert!(told);
 }
 
 #[tokio::test]

@@ -53,7 +53,7 @@ impl Gate {
     /// Waits, but not for ever: a client that reads to the end first is to fail, not to hang.
     fn wait(&self) -> bool {
         let is_open = self.is_open.lock().unwrap_or_else(PoisonError::into_inner);
-        let patience = Duration::from_secs(20);
+        let patience = Duration::from_secs(60);
         let waited = self
             .opened
             .wait_timeout_while(is_open, patience, |open| !*open);

@@ -10,8 +10,10 @@ use super::super::{AuditEvent, AuditHealth, AuditSink, Head, Redactor, records, 
 use super::JsonlAudit;
 use crate::clock::ManualClock;
 
-/// Short, so that tests are; long enough for a piece on a busy machine.
+/// Short, so that the test of a disk that does not answer is.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// Long enough for a piece on a busy machine.
+const LONG_PATIENCE: Duration = Duration::from_secs(3);
 
 /// A disk in memory that fails when told to. Clones are the same disk.
 #[derive(Clone, Default)]
@@ -42,9 +44,13 @@ impl Faulty {
     }
 
     fn open(&self) -> JsonlAudit {
+        self.open_with(LONG_PATIENCE)
+    }
+
+    fn open_with(&self, patience: Duration) -> JsonlAudit {
         let clock = Arc::new(ManualClock::at(1));
         let disk = self.clone();
-        JsonlAudit::over((disk, Path::new("x")), clock, Redactor::new(), PATIENCE).unwrap()
+        JsonlAudit::over((disk, Path::new("x")), clock, Redactor::new(), patience).unwrap()
     }
 
     fn events(&self) -> Vec<AuditEvent> {
@@ -210,8 +216,8 @@ fn s_i3_after_a_failed_sync_nothing_is_called_durable_until_reopened() {
 fn a_slow_disk_makes_callers_wait_and_loses_nothing() {
     let disk = Faulty::default();
     let audit = disk.open();
-    // Writing a full queue takes longer than a caller's patience; each piece of it does not.
-    disk.state().delay = PATIENCE / 10;
+    // Writing the 32 pieces of a full queue takes longer than a caller's patience; each of them does not.
+    disk.state().delay = LONG_PATIENCE / 25;
     let bound = super::super::queue::BOUND;
     (0..3 * bound).for_each(|_| audit.record(AuditEvent::HostStopped));
     disk.state().delay = Duration::ZERO;
@@ -224,7 +230,7 @@ fn a_slow_disk_makes_callers_wait_and_loses_nothing() {
 #[test]
 fn a_disk_that_does_not_answer_holds_callers_up_once() {
     let disk = Faulty::default();
-    let audit = disk.open();
+    let audit = disk.open_with(PATIENCE);
     let stuck = disk.state();
     let bound = super::super::queue::BOUND as u64;
     (0..3 * bound).for_each(|_| audit.record(AuditEvent::HostStopped));
