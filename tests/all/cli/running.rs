@@ -155,6 +155,8 @@ fn dev_reloads_what_changes_and_keeps_what_worked() {
     let reloaded = dev.next();
     assert_eq!(reloaded["success"], true, "{reloaded:#}");
     assert_eq!(reloaded["redefined"], json!(["python-notes/remove_note"]));
+    let words = "~ remove_note/description: `Removes a note for good.` is now `Removes a note.`";
+    assert_eq!(reloaded["changes"], json!([words]));
 
     replace(&folder.join("plugin.py"), "import ", "imp0rt ");
     let broken = dev.next();

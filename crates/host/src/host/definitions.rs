@@ -129,10 +129,8 @@ pub(super) fn changed(engine: &Engine, pins: &Pins, tools: &[ToolDescriptor]) ->
         return named;
     }
     let before = engine.shown.definitions().of(pins);
-    in_words(
-        named,
-        &before.map_or_else(Vec::new, |before| told(engine, &before, tools)),
-    )
+    let words = before.map(|before| told(engine, &before, tools));
+    in_words(named, &words.unwrap_or_default())
 }
 
 #[cfg(test)]
