@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use keyway_plugin_api::{EffectReply, EffectRequest, Manifest, PluginId, StateEntries, ToolError};
 
 use crate::approval::{ApprovalRequest, Approver, Decision};
-use crate::audit::{AuditError, AuditEvent, AuditHealth, AuditSink, Head, Replayed};
+use crate::audit::{AuditError, AuditEvent, AuditHealth, AuditSink, Head, Recorded, Replayed};
 use crate::catalog::{
     Catalog, CatalogError, CatalogOperationResult, CatalogState, Operation, Plan,
 };
@@ -44,6 +44,9 @@ impl<T: AuditSink + ?Sized> AuditSink for Arc<T> {
     }
     fn replayed(&self) -> Result<Option<Replayed>, AuditError> {
         (**self).replayed()
+    }
+    fn recorded(&self) -> Result<Option<Recorded>, AuditError> {
+        (**self).recorded()
     }
 }
 

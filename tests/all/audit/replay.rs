@@ -1,6 +1,6 @@
 //! Replaying the trail gives the catalog.
 
-use keyway_host::audit::{AuditEvent, AuditSink, Change, replay};
+use keyway_host::audit::{AuditEvent, AuditSink, Change, Recorded, replay};
 use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use serde_json::{Map, Value, json};
 
@@ -68,6 +68,45 @@ fn the_revision_decides_where_hosts_recorded_out_of_order() {
             .map(|n| if *n == 1 { first.clone() } else { step(*n) })
             .collect();
         assert_eq!(replay(&events)["keyway"], at(last)["keyway"], "{order:?}");
+    }
+}
+
+/// Both ways to read a trail tell the same, also of texts that look like members of a record.
+#[test]
+fn how_far_a_trail_goes_is_told_without_its_catalog() {
+    let at = |n: u64| json!({"revision": n});
+    let odd = |n: u64| AuditEvent::OperationCommitted {
+        plugin: plugin("notes"),
+        operation: r#"x","revision":99,"y":""#.into(),
+        by: None,
+        revision: n,
+        message: r#"","revision":98,""#.into(),
+        change: Box::new(Change::new().set("/keyway", at(n))),
+    };
+    let repaired = |n: u64| AuditEvent::CatalogRepaired {
+        what: "a change was not recorded".into(),
+        kept: None,
+        change: Box::new(Change::new().set("/keyway/revision", json!(n))),
+    };
+    let table = [
+        (vec![], (0, false)),
+        (vec![odd(1), odd(2), called(7), odd(3)], (3, false)),
+        (vec![odd(1), odd(3), odd(2)], (3, false)),
+        (vec![odd(1), odd(3)], (3, true)),
+        (vec![odd(7)], (7, true)),
+        (vec![odd(1), odd(3), repaired(3)], (3, false)),
+        (vec![odd(1), repaired(5), odd(6)], (6, false)),
+        (vec![odd(1), repaired(5), odd(4)], (5, false)),
+    ];
+    for (events, want) in table {
+        let scene = Scene::new();
+        let audit = scene.open();
+        events.iter().for_each(|event| audit.record(event.clone()));
+        audit.flush().unwrap();
+        let recorded = scene.trail().recorded().unwrap();
+        assert_eq!((recorded.revision, recorded.has_gap), want, "{events:?}");
+        let replayed = scene.trail().replayed().unwrap();
+        assert_eq!(recorded, Recorded::from(&replayed), "{events:?}");
     }
 }
 

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use keyway_host::audit::{AuditError, AuditEvent, AuditHealth, AuditSink, Head, Replayed};
+use keyway_host::audit::{
+    AuditError, AuditEvent, AuditHealth, AuditSink, Head, Recorded, Replayed,
+};
 use keyway_plugin_api::LogLevel;
 
 use super::trail::LazyTrail;
@@ -71,6 +73,10 @@ impl AuditSink for Ear {
 
     fn replayed(&self) -> Result<Option<Replayed>, AuditError> {
         self.0.trail.replayed()
+    }
+
+    fn recorded(&self) -> Result<Option<Recorded>, AuditError> {
+        self.0.trail.recorded()
     }
 }
 

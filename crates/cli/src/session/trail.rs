@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use keyway_host::AUDIT_FILE;
 use keyway_host::audit::{
-    AuditError, AuditEvent, AuditHealth, AuditSink, Head, JsonlAudit, Redactor, Replayed,
+    AuditError, AuditEvent, AuditHealth, AuditSink, Head, JsonlAudit, Recorded, Redactor, Replayed,
 };
 use keyway_host::clock::SystemClock;
 
@@ -71,5 +71,9 @@ impl AuditSink for LazyTrail {
 
     fn replayed(&self) -> Result<Option<Replayed>, AuditError> {
         self.opened()?.replayed()
+    }
+
+    fn recorded(&self) -> Result<Option<Recorded>, AuditError> {
+        self.opened()?.recorded()
     }
 }

@@ -12,7 +12,8 @@ use super::file::TrailFile;
 use super::queue::{Item, Queue};
 use super::trail::io_error;
 use super::writer::Writer;
-use super::{AuditError, AuditEvent, AuditHealth, AuditSink, Head, Redactor, Replayed, Trail};
+use super::{AuditError, AuditEvent, AuditHealth, AuditSink, Head, Recorded, Redactor};
+use super::{Replayed, Trail};
 use crate::clock::Clock;
 
 /// Keeps the trail in a file of JSON lines, each chained to the one before it.
@@ -132,6 +133,11 @@ impl AuditSink for JsonlAudit {
     fn replayed(&self) -> Result<Option<Replayed>, AuditError> {
         self.flush()?;
         Trail::open(&self.path)?.replayed().map(Some)
+    }
+
+    fn recorded(&self) -> Result<Option<Recorded>, AuditError> {
+        self.flush()?;
+        Trail::open(&self.path)?.recorded().map(Some)
     }
 }
 

@@ -31,6 +31,6 @@ pub use jsonl::JsonlAudit;
 pub use memory::MemoryAudit;
 pub use record::{Filter, Record};
 pub use redact::{REDACTED, Redactor};
-pub use replay::{Replayed, replay};
+pub use replay::{Recorded, Replayed, replay};
 pub use sink::{AuditError, AuditHealth, AuditSink};
 pub use trail::{Records, Trail, Verified, records, verify, verify_against};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{AuditEvent, Change};
 
@@ -43,6 +43,23 @@ pub struct Replayed {
     pub has_gap: bool,
 }
 
+/// How far a trail goes, without the catalog that it adds up to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Recorded {
+    /// The last revision that was recorded; 0 where none was.
+    pub revision: u64,
+    /// Whether a revision before the last was never recorded.
+    pub has_gap: bool,
+}
+
+impl From<&Replayed> for Recorded {
+    fn from(replayed: &Replayed) -> Self {
+        let (revision, has_gap) = (replayed.revision, replayed.has_gap);
+        Self { revision, has_gap }
+    }
+}
+
 /// A catalog on its way through a trail.
 pub(super) struct Replay {
     catalog: Value,
@@ -74,6 +91,12 @@ impl Replay {
             }
             _ => {}
         }
+    }
+
+    /// Takes an operation of which nothing but the revision matters.
+    pub(super) fn reach(&mut self, revision: u64) {
+        let change = Change::new().set("/keyway/revision", json!(revision));
+        self.operation(revision, &change);
     }
 
     pub(super) fn end(mut self) -> Replayed {

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::{AuditEvent, Head, Replayed};
+use super::{AuditEvent, Head, Recorded, Replayed};
 
 /// Keeps audit events.
 ///
@@ -71,6 +71,15 @@ pub trait AuditSink: Send + Sync + 'static {
     /// Any [`AuditError`] of reading.
     fn replayed(&self) -> Result<Option<Replayed>, AuditError> {
         Ok(None)
+    }
+
+    /// Returns how far that goes. A host that starts asks for this first, and for the catalog only
+    /// where the two differ: a sink that need not put the catalog together for that brings its own.
+    ///
+    /// # Errors
+    /// Any [`AuditError`] of reading.
+    fn recorded(&self) -> Result<Option<Recorded>, AuditError> {
+        Ok(self.replayed()?.as_ref().map(Recorded::from))
     }
 }
 

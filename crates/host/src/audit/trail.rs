@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::chain::{Chain, LINE_MAX};
-use super::replay::{Replay, Replayed};
+use super::replay::{Recorded, Replay, Replayed};
 use super::{AuditError, Filter, Head, Record};
 
 /// A trail is an audit file opened for reading, as long as it was at that moment.
@@ -119,14 +119,37 @@ impl Trail {
     /// # Errors
     /// [`AuditError::Broken`] at a record about the catalog that is not one; [`AuditError::Io`].
     pub fn replayed(&self) -> Result<Replayed, AuditError> {
+        self.follow_catalog(|replay, line, _| step(replay, line))
+    }
+
+    /// Returns how far the records about the catalog go, and does not look at what they say: much
+    /// cheaper than [`replayed`](Self::replayed), which tells the same.
+    ///
+    /// # Errors
+    /// [`AuditError::Broken`] at a record about the catalog that names no revision;
+    /// [`AuditError::Io`].
+    pub fn recorded(&self) -> Result<Recorded, AuditError> {
+        let replayed = self.follow_catalog(|replay, line, event| match revision_in(event) {
+            Some(revision) => {
+                replay.reach(revision);
+                Ok(())
+            }
+            None => step(replay, line),
+        })?;
+        Ok(Recorded::from(&replayed))
+    }
+
+    /// Goes over the records about the catalog: the line, and what of it tells the event.
+    fn follow_catalog(
+        &self,
+        take: impl Fn(&mut Replay, &[u8], &[u8]) -> Result<(), String>,
+    ) -> Result<Replayed, AuditError> {
         let mut lines = Lines::over(self.reader()?);
         let mut replay = Replay::new();
         while let Some(line) = lines.next()? {
-            if !is_about_the_catalog(line) {
-                continue;
+            if let Some(event) = event_about_the_catalog(line) {
+                take(&mut replay, line, event).map_err(|why| lines.broken(why))?;
             }
-            let record = Record::of(line);
-            replay.step(&record.map_err(|why| lines.broken(why))?.event);
         }
         Ok(replay.end())
     }
@@ -169,20 +192,33 @@ pub fn verify_against(reader: impl BufRead, known: &Head) -> Result<Verified, Au
     Ok(verified)
 }
 
-/// Tells by the tag, which comes before anything of variable length.
-fn is_about_the_catalog(line: &[u8]) -> bool {
-    let start = &line[..line.len().min(TAG_WITHIN)];
-    TAGS.iter()
-        .any(|tag| start.windows(tag.len()).any(|at| at == *tag))
+fn step(replay: &mut Replay, line: &[u8]) -> Result<(), String> {
+    replay.step(&Record::of(line)?.event);
+    Ok(())
 }
 
-/// Bytes of a line within which its tag ends.
-const TAG_WITHIN: usize = 200;
+/// Returns the event of a record that makes the catalog, by its tag, which follows three members
+/// that have no comma in them.
+fn event_about_the_catalog(line: &[u8]) -> Option<&[u8]> {
+    let event = line.splitn(4, |byte| *byte == b',').nth(3)?;
+    let is_one = event.starts_with(COMMITTED) || event.starts_with(REPAIRED);
+    is_one.then_some(event)
+}
+
 /// The tags of the records that make the catalog.
-const TAGS: [&[u8]; 2] = [
-    br#","event":"operation_committed""#,
-    br#","event":"catalog_repaired""#,
-];
+const COMMITTED: &[u8] = br#""event":"operation_committed","#;
+const REPAIRED: &[u8] = br#""event":"catalog_repaired","#;
+const REVISION: &[u8] = br#","revision":"#;
+
+/// Returns the revision that an operation reached. Before it come strings alone, and inside a
+/// string there is no quote without a backslash: the first member of this name is the event's own.
+fn revision_in(event: &[u8]) -> Option<u64> {
+    let mut rest = event.strip_prefix(COMMITTED)?.windows(REVISION.len());
+    let at = COMMITTED.len() + rest.position(|bytes| bytes == REVISION)? + REVISION.len();
+    let digits = event[at..].iter().take_while(|byte| byte.is_ascii_digit());
+    let text = str::from_utf8(&event[at..at + digits.count()]).ok()?;
+    text.parse().ok()
+}
 
 fn follow(
     reader: impl BufRead,

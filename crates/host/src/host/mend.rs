@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{Host, holdings};
-use crate::audit::{AuditEvent, AuditSink, Change, REDACTED, Replayed};
+use crate::audit::{AuditEvent, AuditSink, Change, REDACTED, Recorded, Replayed};
 use crate::catalog::{Catalog, CatalogState};
 
 impl Host {
@@ -29,19 +29,30 @@ impl Host {
 /// Returns the record that is missing. The catalog is read after the trail: it is written first,
 /// so by then it has every change that the trail has.
 fn missing(audit: &dyn AuditSink, catalog: &dyn Catalog) -> Result<Option<AuditEvent>, String> {
-    let replayed = audit.replayed().map_err(|why| why.to_string())?;
-    let Some(replayed) = replayed else {
+    let recorded = audit.recorded().map_err(|why| why.to_string())?;
+    let Some(recorded) = recorded else {
         return Ok(None);
     };
     catalog.refresh().map_err(|why| why.to_string())?;
-    Ok(repair(&replayed, &catalog.snapshot()))
+    if is_up_to(recorded, &catalog.snapshot()) {
+        return Ok(None);
+    }
+    let replayed = audit.replayed().map_err(|why| why.to_string())?;
+    catalog.refresh().map_err(|why| why.to_string())?;
+    Ok(replayed.and_then(|replayed| repair(&replayed, &catalog.snapshot())))
+}
+
+/// Tells whether a trail goes as far as a catalog, and no farther, without a gap. An empty catalog
+/// was lost: then the trail is what is left of it, and stays.
+fn is_up_to(recorded: Recorded, state: &CatalogState) -> bool {
+    let revision = state.revision();
+    revision == 0 || (recorded.revision == revision && !recorded.has_gap)
 }
 
 /// Returns the record that brings a trail up to a catalog, where it is behind, ahead or has a gap.
-/// An empty catalog was lost: then the trail is what is left of it, and stays.
 fn repair(replayed: &Replayed, state: &CatalogState) -> Option<AuditEvent> {
     let revision = state.revision();
-    if revision == 0 || (replayed.revision == revision && !replayed.has_gap) {
+    if is_up_to(replayed.into(), state) {
         return None;
     }
     let now = serde_json::to_value(state).unwrap_or_default();
