@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use keyway_host::audit::AuditEvent;
+use keyway_host::audit::{AuditEvent, Redactor};
 use keyway_host::catalog::Authority;
 use keyway_host::rank::Trust;
 use keyway_host::runtime::{
@@ -13,8 +13,8 @@ use keyway_host::view::CallOptions;
 use keyway_host::{CallError, Outcome};
 use keyway_plugin_api::serde_json::{Value, json};
 use keyway_plugin_api::{
-    CallCx, DenialReason, EffectRequest, Manifest, Progress, Register, RuntimeKind, Tool,
-    ToolErrorKind, ToolName, async_trait, tool,
+    CallCx, DenialReason, EffectRequest, LogLevel, Manifest, Progress, Register, RuntimeKind,
+    SecretValue, Tool, ToolErrorKind, ToolName, async_trait, tool,
 };
 use keyway_test_support::TestHost;
 
@@ -90,12 +90,17 @@ impl PluginRuntime for Handed {
 }
 
 async fn host(runtime: &Handed) -> TestHost {
+    host_with(runtime, Redactor::new()).await
+}
+
+async fn host_with(runtime: &Handed, redactor: Redactor) -> TestHost {
     let effects = Arc::new(keyway_test_support::RecordedEffects::new());
     effects.put_secret("TOKEN", "t-123");
     TestHost::builder()
         .effects(effects)
         .configure(|host| {
             host.runtime(runtime.clone())
+                .redactor(redactor)
                 .declared_plugin(REMOTE, Trust::Community)
         })
         .start()
@@ -111,6 +116,30 @@ fn denied(result: Result<Value, CallError>) -> DenialReason {
     match result {
         Err(CallError::Denied(denial)) => denial.reason,
         other => panic!("expected a denial, got {other:?}"),
+    }
+}
+
+/// A plugin that knows a secret may say it in any words that an operator is told.
+#[tokio::test]
+async fn s_i1_no_notice_holds_a_secret() {
+    let says = "hunter2-hunter2";
+    for is_known in [true, false] {
+        let redactor = Redactor::new();
+        if is_known {
+            redactor.learn(&SecretValue::new(says));
+        }
+        let runtime = Handed::default();
+        let host = host_with(&runtime, redactor).await;
+        let mut notices = host.host().notices();
+        let failure = Failure::new(says).with_last_lines(vec![says.to_owned()]);
+        let supervision = runtime.last().supervision;
+        supervision.notice(LogLevel::Info, says);
+        supervision.down(&failure);
+        for _ in 0..2 {
+            let told = format!("{:?}", notices.try_recv().unwrap());
+            // The control: nobody told the host that this is a secret.
+            assert_eq!(told.contains(says), !is_known, "{told}");
+        }
     }
 }
 

@@ -13,6 +13,8 @@ fn shutdown_stops_the_plugin_and_exits_with_0() {
     let (code, _, err) = scene.ended();
     assert_eq!(code, Some(0));
     assert_eq!(err.matches("probe stopped").count(), 1, "{err}");
+    // What works outside calls knew before.
+    assert!(err.contains("told: true"), "{err}");
 }
 
 #[test]
@@ -30,7 +32,7 @@ fn the_end_of_the_channel_cancels_stops_and_exits_with_1() {
     scene.host.close().unwrap();
     let (code, _, err) = scene.ended();
     assert_eq!(code, Some(1));
-    assert!(err.contains("probe stopped"), "{err}");
+    assert!(err.contains("probe stopped; told: true"), "{err}");
     assert!(err.contains("the host closed the channel"), "{err}");
 }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::io::Write as _;
 use std::process::Command;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use keyway_plugin_api::{
@@ -141,7 +142,10 @@ fn boom_in_hook() -> HookVerdict {
     panic!("boom in a hook")
 }
 
-struct Probe;
+#[derive(Default)]
+struct Probe {
+    background: OnceLock<CallCx>,
+}
 
 #[async_trait]
 impl Plugin for Probe {
@@ -153,6 +157,8 @@ impl Plugin for Probe {
         if ctx.settings::<Settings>()?.fail_register {
             return Err(RegisterError::Failed("told to fail".into()));
         }
+        // A program registers once; what is linked would take the newest.
+        self.background.get_or_init(|| ctx.background());
         ctx.tool(Block)?
             .tool(Boom)?
             .tool(Count)?
@@ -180,8 +186,9 @@ impl Plugin for Probe {
     }
 
     async fn stop(&self) {
-        drop(writeln!(std::io::stderr(), "probe stopped"));
+        let told = self.background.get().is_some_and(CallCx::is_cancelled);
+        drop(writeln!(std::io::stderr(), "probe stopped; told: {told}"));
     }
 }
 
-keyway_serve::main!(Probe);
+keyway_serve::main!(Probe::default());
