@@ -1,6 +1,7 @@
 //! A child between fork and exec has a copy of every open file, and with it of every lock.
 
 use std::fs::{File, TryLockError};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,9 +30,10 @@ fn beside_children<T>(work: impl FnOnce() -> T) -> T {
                 assert!(started.is_err(), "the program is there");
             }
         });
-        let done = work();
+        // Work that fails ends the thread, too; the scope would wait for it for ever.
+        let done = catch_unwind(AssertUnwindSafe(work));
         is_over.store(true, Ordering::Relaxed);
-        done
+        done.unwrap_or_else(|failed| resume_unwind(failed))
     })
 }
 

@@ -1,6 +1,7 @@
 //! The bytes that were approved are the bytes that run.
 
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -56,8 +57,10 @@ impl Swap {
                     self.put(program);
                 }
             });
-            race();
+            // A race that fails ends the thread, too; the scope would wait for it for ever.
+            let raced = catch_unwind(AssertUnwindSafe(race));
             stop.store(true, Ordering::Relaxed);
+            raced.unwrap_or_else(|failed| resume_unwind(failed));
         });
     }
 }

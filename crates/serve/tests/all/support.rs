@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::kit::child::{Launch, Plugin};
 use super::kit::host_end::{HostEnd, offer};
 
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) fn repository() -> PathBuf {
     let serve = Path::new(env!("CARGO_MANIFEST_DIR"));

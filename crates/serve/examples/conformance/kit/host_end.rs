@@ -18,7 +18,7 @@ use keyway_plugin_api::{
 };
 
 /// How long the plugin may take for anything; generous, because machines are busy.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One end of a channel.
 #[derive(Debug)]
