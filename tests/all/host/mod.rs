@@ -2,6 +2,7 @@
 
 mod allocations;
 mod approvals;
+mod background;
 mod calls;
 mod changes;
 pub(crate) mod configured;

@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_millis(200);
 pub(crate) struct Live {
     instance: Option<Arc<dyn RunningPlugin>>,
     /// While it is here the plugin may ask for effects outside calls.
-    _background: Option<CallGuard>,
+    background: Option<CallGuard>,
     in_flight: Arc<InFlight>,
     pub(super) enforcement: Enforcement,
     /// What was approved when it was started.
@@ -139,7 +139,7 @@ impl Host {
         let in_flight: Arc<InFlight> = Arc::default();
         let live = Live {
             instance: Some(started.instance),
-            _background: Some(background),
+            background: Some(background),
             in_flight: Arc::clone(&in_flight),
             enforcement: started.enforcement,
             digest: declared.digest,
@@ -353,7 +353,7 @@ fn without_code(plugin: PluginId, manifest: Option<Arc<Manifest>>) -> Prepared {
     let in_flight: Arc<InFlight> = Arc::default();
     let live = Live {
         instance: None,
-        _background: None,
+        background: None,
         in_flight: Arc::clone(&in_flight),
         // With no code there is nothing that could do more than it was granted.
         enforcement: Enforcement::Enforced,
@@ -469,19 +469,22 @@ pub(super) async fn drain(engine: &Engine, live: &Live) {
 /// grace: a call that was let in may not have reached the plugin yet, and none begins after this.
 pub(super) async fn stop_now(engine: &Engine, live: Live) {
     live.in_flight.retire();
-    let ended = async {
-        if let Some(instance) = &live.instance {
-            stop_instance(engine, &**instance).await;
-        }
-    };
-    tokio::join!(ended, drain(engine, &live));
+    tokio::join!(end(engine, &live), drain(engine, &live));
 }
 
 /// Lets the calls in flight end, within the grace, then stops the instance.
 pub(super) async fn stop(engine: &Engine, live: Live) {
     drain(engine, &live).await;
-    if let Some(instance) = live.instance {
-        stop_instance(engine, &*instance).await;
+    end(engine, &live).await;
+}
+
+async fn end(engine: &Engine, live: &Live) {
+    if let Some(background) = &live.background {
+        // Before `stop`, which may wait for what the plugin does by itself.
+        background.cancel();
+    }
+    if let Some(instance) = &live.instance {
+        stop_instance(engine, &**instance).await;
     }
 }
 
