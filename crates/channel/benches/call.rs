@@ -63,11 +63,11 @@ fn call(c: &mut Criterion) {
 
 fn request() -> FromHost {
     let call = ToolCall {
-        name: "search".to_owned(),
+        name: "search".into(),
         arguments: RawValue::from_string(ARGUMENTS.to_owned()).unwrap(),
         call: 17,
         deadline_ms: 1_767_225_600_000,
-        caller: "acme/ops/triage".to_owned(),
+        caller: "acme/ops/triage".into(),
     };
     FromHost::Request {
         id: HostRequestId(5),

@@ -200,8 +200,17 @@ pub fn encode<T: Serialize + ?Sized>(
     limits: ChannelLimits,
     out: &mut Vec<u8>,
 ) -> Result<(), FrameError> {
+    encode_with(limits, out, |out| serde_json::to_writer(out, message))
+}
+
+/// Does the same for a message that is written by hand.
+pub(crate) fn encode_with(
+    limits: ChannelLimits,
+    out: &mut Vec<u8>,
+    write: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>,
+) -> Result<(), FrameError> {
     let start = out.len();
-    let written = serde_json::to_writer(&mut *out, message)
+    let written = write(out)
         .map_err(|e| FrameError::Unwritable {
             problem: e.to_string(),
         })

@@ -246,8 +246,8 @@ impl Session {
             let error = ToolError::new(ToolErrorKind::NotFound, message);
             return self.refuse(id, RpcError::tool(&error));
         };
-        let (plugin, caller) = (self.manifest.name().clone(), call.caller.as_str().into());
-        let mut info = CallInfo::new(call.call, plugin, call.name.as_str().into(), caller);
+        let (plugin, caller) = (self.manifest.name().clone(), Arc::clone(&call.caller));
+        let mut info = CallInfo::new(call.call, plugin, Arc::clone(&call.name), caller);
         info.deadline_ms = call.deadline_ms;
         let (cx, guard) = CallCx::begin(info, Arc::clone(&self.services));
         match self.calls.enter(Some((call.call, guard))) {

@@ -1,16 +1,18 @@
 //! What a host sends.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use keyway_plugin_api::HookEvent;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::RawAnswer;
-use super::envelope::{Answer, Call, Opened, Text, invalid, open};
+use super::envelope::{Answer, Call, Opened, invalid, open};
 use super::error::{ProtocolError, Refusal, RpcError};
 use super::id::{HostRequestId, PluginRequestId};
 use super::output::StateMigration;
+use super::plain::ToolCallRef;
 use crate::frame::{FrameError, encode};
 use crate::limits::ChannelLimits;
 
@@ -101,7 +103,7 @@ pub enum HostRequest {
 )]
 pub struct ToolCall {
     /// The tool's name inside its plugin.
-    pub name: String,
+    pub name: Arc<str>,
     /// The arguments, as raw JSON.
     pub arguments: Box<RawValue>,
     /// Number of the call, unique while the host runs.
@@ -110,10 +112,10 @@ pub struct ToolCall {
     /// never.
     pub deadline_ms: i64,
     /// The agent that called, as `organisation/team/agent`.
-    pub caller: String,
+    pub caller: Arc<str>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct ToolParams<'a> {
     #[serde(borrow)]
     name: Cow<'a, str>,
@@ -123,30 +125,16 @@ struct ToolParams<'a> {
     meta: Meta<'a>,
 }
 
-/// A whole line that calls a tool, with what belongs into it and nothing else.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CallLine<'a> {
-    #[serde(borrow)]
-    jsonrpc: Text<'a>,
-    #[serde(borrow)]
-    id: &'a RawValue,
-    #[serde(borrow)]
-    method: Text<'a>,
-    #[serde(borrow)]
-    params: ToolParams<'a>,
-}
-
-#[derive(Serialize, Deserialize)]
 struct Meta<'a> {
     #[serde(borrow, rename = "dev.keyway/call")]
     call: CallMeta<'a>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct CallMeta<'a> {
     call: u64,
-    #[serde(default = "never", skip_serializing_if = "is_never")]
+    #[serde(default = "never")]
     deadline_ms: i64,
     #[serde(borrow, default)]
     caller: Cow<'a, str>,
@@ -158,14 +146,6 @@ fn no_arguments<'a>() -> &'a RawValue {
 
 fn never() -> i64 {
     i64::MAX
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the shape serde asks for"
-)]
-fn is_never(deadline_ms: &i64) -> bool {
-    *deadline_ms == i64::MAX
 }
 
 #[derive(Serialize, Deserialize)]
@@ -207,13 +187,17 @@ impl FromHost {
     /// # Errors
     /// [`ProtocolError`], which ends the channel.
     pub fn parse(line: &str) -> Result<Self, ProtocolError> {
-        match Self::plain_call(line) {
-            Some(call) => Ok(call),
+        match ToolCallRef::read(line) {
+            Some((id, call)) => {
+                let request = HostRequest::CallTool(call.into());
+                Ok(Self::Request { id, request })
+            }
             None => Self::parse_any(line),
         }
     }
 
-    fn parse_any(line: &str) -> Result<Self, ProtocolError> {
+    /// Reads any line, a call too, the long way.
+    pub(super) fn parse_any(line: &str) -> Result<Self, ProtocolError> {
         match open(line)? {
             Opened::Answer { id, answer } => {
                 let id = PluginRequestId::read(id)
@@ -228,19 +212,6 @@ impl FromHost {
                 Self::request(id, &method, params)
             }
         }
-    }
-
-    /// Reads a call with nothing odd about it in one go. Whatever is odd is left to the long way,
-    /// which says what.
-    fn plain_call(line: &str) -> Option<Self> {
-        if !line.contains(r#""tools/call""#) {
-            return None;
-        }
-        let read: CallLine<'_> = serde_json::from_str(line).ok()?;
-        let is_call = read.jsonrpc.0 == "2.0" && read.method.0 == "tools/call";
-        let id = HostRequestId::read(read.id.get()).filter(|_| is_call)?;
-        let request = HostRequest::CallTool(read.params.into());
-        Some(Self::Request { id, request })
     }
 
     fn notice(method: &str, params: &str) -> Result<Self, ProtocolError> {
@@ -342,7 +313,7 @@ impl HostRequest {
     ) -> Result<(), FrameError> {
         let method = self.method();
         match self {
-            Self::CallTool(call) => encode(&Call::request(id, method, call.params()), limits, out),
+            Self::CallTool(call) => call.borrowed().encode(id, limits, out),
             Self::Migrate(migration) => encode(&Call::request(id, method, migration), limits, out),
             Self::Register { manifest, settings } => {
                 let params = RegisterParams { manifest, settings };
@@ -359,35 +330,43 @@ impl HostRequest {
     }
 }
 
-impl From<ToolParams<'_>> for ToolCall {
-    fn from(params: ToolParams<'_>) -> Self {
-        let call = params.meta.call;
+impl From<ToolCallRef<'_>> for ToolCall {
+    fn from(call: ToolCallRef<'_>) -> Self {
         Self {
-            name: params.name.into_owned(),
-            arguments: params.arguments.to_owned(),
+            name: call.name.into(),
+            arguments: call.arguments.to_owned(),
             call: call.call,
             deadline_ms: call.deadline_ms,
-            caller: call.caller.into_owned(),
+            caller: call.caller.into(),
         }
     }
 }
 
 impl ToolCall {
     fn read(params: &str) -> serde_json::Result<Self> {
-        serde_json::from_str::<ToolParams<'_>>(params).map(Self::from)
+        let ToolParams {
+            name,
+            arguments,
+            meta: Meta { call },
+        } = serde_json::from_str(params)?;
+        Ok(Self {
+            name: name.into(),
+            arguments: arguments.to_owned(),
+            call: call.call,
+            deadline_ms: call.deadline_ms,
+            caller: call.caller.into(),
+        })
     }
 
-    fn params(&self) -> ToolParams<'_> {
-        ToolParams {
-            name: Cow::Borrowed(&self.name),
+    /// Returns the call without owning it.
+    #[must_use]
+    pub fn borrowed(&self) -> ToolCallRef<'_> {
+        ToolCallRef {
+            name: &self.name,
             arguments: &self.arguments,
-            meta: Meta {
-                call: CallMeta {
-                    call: self.call,
-                    deadline_ms: self.deadline_ms,
-                    caller: Cow::Borrowed(&self.caller),
-                },
-            },
+            call: self.call,
+            deadline_ms: self.deadline_ms,
+            caller: &self.caller,
         }
     }
 }
@@ -415,57 +394,4 @@ pub(super) fn bad_params(method: &str, problem: &serde_json::Error) -> RpcError 
         Refusal::InvalidParams,
         format!("the parameters do not fit `{method}`: {problem}"),
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Holds the short way against the long one, which takes every line.
-    #[track_caller]
-    fn check(line: &str, is_plain: bool) {
-        let plain = FromHost::plain_call(line);
-        assert_eq!(plain.is_some(), is_plain, "{line}");
-        if let Some(plain) = plain {
-            let long = FromHost::parse_any(line).unwrap();
-            assert_eq!(format!("{plain:?}"), format!("{long:?}"), "{line}");
-        }
-    }
-
-    #[test]
-    fn a_call_is_the_same_message_whichever_way_it_is_read() {
-        let meta = r#""_meta":{"dev.keyway/call":{"call":7,"caller":"a/b/c"}}"#;
-        let line = |id: &str, params: &str, more: &str| {
-            let head = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call""#);
-            format!(r#"{head},"params":{{{params}}}{more}}}"#)
-        };
-        let named = format!(r#""name":"s\u0065arch","arguments":{{"a":[1.50,null]}},{meta}"#);
-        check(&line("5", &named, ""), true);
-        check(
-            &line("5", &format!(r#""name":"x",{meta},"new":{{}}"#), ""),
-            true,
-        );
-        let turned = format!(
-            r#"{{"params":{{{meta},"name":"x"}}, "method":"tools\u002fcall","id":5,"jsonrpc":"2.0"}}"#
-        );
-        check(&turned, false);
-        check(&turned.replace("\\u002f", "/"), true);
-        for odd in ["\"p1\"", "05", "-1", "0", "null", "1.0"] {
-            check(&line(odd, &named, ""), false);
-        }
-        for more in [
-            r#","result":{}"#,
-            r#","error":null"#,
-            r#","new":1"#,
-            r#","id":6"#,
-        ] {
-            check(&line("5", &named, more), false);
-        }
-        check(&line("5", r#""name":"x""#, ""), false);
-        check(&line("5", &format!(r#""name":5,{meta}"#), ""), false);
-        check(&line("5", &named, "").replace("2.0", "1.0"), false);
-        let quoted =
-            r#"{"jsonrpc":"2.0","id":5,"method":"keyway/ping","params":{"a":"tools/call"}}"#;
-        check(quoted, false);
-    }
 }

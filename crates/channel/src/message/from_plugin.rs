@@ -1,6 +1,6 @@
 //! What a plugin sends.
 
-use keyway_plugin_api::EffectRequest;
+use keyway_plugin_api::{EffectRequest, ToolOutput};
 
 use super::RawAnswer;
 use super::effect::{Requested, method_of, read_effect};
@@ -8,6 +8,7 @@ use super::envelope::{Answer, Call, Opened, invalid, open};
 use super::error::{ProtocolError, RpcError};
 use super::from_host::{again, bad_params, unknown_method};
 use super::id::{HostRequestId, PluginRequestId};
+use super::plain::read_output;
 use crate::frame::{FrameError, encode};
 use crate::limits::ChannelLimits;
 
@@ -101,6 +102,22 @@ impl FromPlugin {
                 Ok(Self::request(id, &method, params))
             }
         }
+    }
+
+    /// Reads the answer to a call in one go, in the spelling of [`encode_output`]; `None` for every
+    /// other line, which [`FromPlugin::parse`] takes.
+    ///
+    /// ```
+    /// use keyway_channel::message::{FromPlugin, HostRequestId};
+    /// let line = r#"{"jsonrpc":"2.0","id":5,"result":{"output":{"kind":"text","text":"owls"}}}"#;
+    /// let (id, _owls) = FromPlugin::plain_output(line).unwrap();
+    /// assert_eq!(id, HostRequestId(5));
+    /// ```
+    ///
+    /// [`encode_output`]: super::encode_output
+    #[must_use]
+    pub fn plain_output(line: &str) -> Option<(HostRequestId, ToolOutput)> {
+        read_output(line)
     }
 
     fn notice(method: &str, params: &str) -> Result<Self, ProtocolError> {

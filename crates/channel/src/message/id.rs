@@ -28,7 +28,7 @@ impl PluginRequestId {
 }
 
 /// Reads a positive number in its one canonical spelling, so that equal ids are equal bytes.
-fn number(digits: &str) -> Option<u64> {
+pub(super) fn number(digits: &str) -> Option<u64> {
     let is_canonical = digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
     is_canonical.then(|| digits.parse().ok()).flatten()
 }

@@ -15,6 +15,7 @@ mod from_host;
 mod from_plugin;
 mod id;
 mod output;
+mod plain;
 mod register;
 mod reply;
 
@@ -26,6 +27,7 @@ pub use output::{
     Pong, StateMigration, done, encode_output, output_from_result, output_to_result, parse_result,
     verdict_from_result, verdict_to_result,
 };
+pub use plain::ToolCallRef;
 pub use register::{HookRegistration, Registration};
 pub use reply::ReplyShape;
 

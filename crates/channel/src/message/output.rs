@@ -10,7 +10,8 @@ use super::bytes::{Base64, Bytes};
 use super::envelope::{Answer, invalid};
 use super::error::{ProtocolError, RpcError};
 use super::id::HostRequestId;
-use crate::frame::{FrameError, encode};
+use super::plain::{Plain, write_output};
+use crate::frame::{FrameError, encode, encode_with};
 use crate::limits::ChannelLimits;
 
 /// Reads a result into a type.
@@ -95,8 +96,15 @@ pub fn encode_output(
     limits: ChannelLimits,
     out: &mut Vec<u8>,
 ) -> Result<(), FrameError> {
-    let result = result_of(outcome);
-    encode(&Answer::of(id, result.as_ref()), limits, out)
+    let plain = match outcome {
+        Ok(ToolOutput::Json(value)) => Plain::Json(value),
+        Ok(ToolOutput::Text(text)) => Plain::Text(text),
+        _ => {
+            let result = result_of(outcome);
+            return encode(&Answer::of(id, result.as_ref()), limits, out);
+        }
+    };
+    encode_with(limits, out, |out| write_output(id, &plain, out))
 }
 
 fn result_of<'a>(

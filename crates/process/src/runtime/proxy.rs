@@ -18,23 +18,23 @@ use crate::child::Lost;
 
 /// A tool that runs in the plugin's process.
 pub(super) struct ProxyTool {
-    descriptor: ToolDescriptor,
+    descriptor: Arc<ToolDescriptor>,
     shared: Arc<Shared>,
 }
 
 impl ProxyTool {
-    pub(super) fn new(descriptor: ToolDescriptor, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(descriptor: Arc<ToolDescriptor>, shared: Arc<Shared>) -> Self {
         Self { descriptor, shared }
     }
 
     fn request(&self, arguments: &RawValue, cx: &CallCx) -> ToolCall {
         let info = cx.info();
         ToolCall {
-            name: self.descriptor.name.to_string(),
+            name: self.descriptor.name.as_str().into(),
             arguments: arguments.to_owned(),
             call: info.id,
             deadline_ms: info.deadline_ms,
-            caller: info.caller.to_string(),
+            caller: Arc::clone(&info.caller),
         }
     }
 }

@@ -135,11 +135,11 @@ impl Scene {
 
 pub(crate) fn call_of(call: u64, tool: &str, arguments: &Value, deadline_ms: i64) -> HostRequest {
     HostRequest::CallTool(ToolCall {
-        name: tool.to_owned(),
+        name: tool.into(),
         arguments: to_raw_value(arguments).unwrap(),
         call,
         deadline_ms,
-        caller: "acme/ops/triage".to_owned(),
+        caller: "acme/ops/triage".into(),
     })
 }
 

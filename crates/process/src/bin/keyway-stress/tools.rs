@@ -40,14 +40,14 @@ pub(crate) fn serve(channel: &Channel, switches: &Switches) -> ExitCode {
                 Ok(FromHost::Request {
                     id,
                     request: HostRequest::CallTool(call),
-                }) if call.name == "echo" && !program.has(Switch::PingOkButHandlersStuck) => {
+                }) if &*call.name == "echo" && !program.has(Switch::PingOkButHandlersStuck) => {
                     program.call(id, &call);
                 }
                 // Nothing is read any more.
                 Ok(FromHost::Request {
                     request: HostRequest::CallTool(call),
                     ..
-                }) if call.name == "deaf" => hang(),
+                }) if &*call.name == "deaf" => hang(),
                 Ok(FromHost::Request {
                     id,
                     request: HostRequest::CallTool(call),
@@ -266,7 +266,7 @@ impl Program<'_> {
             hang();
         }
         let arguments: Value = serde_json::from_str(call.arguments.get()).unwrap_or_default();
-        if call.name == "late" {
+        if &*call.name == "late" {
             // The answer goes first, so that the call has ended when the request comes.
             self.answer(id, output_to_result(Ok(&ToolOutput::Empty)));
             pause(Duration::from_millis(100));
@@ -286,7 +286,7 @@ impl Program<'_> {
     }
 
     fn run(&self, call: &ToolCall, arguments: &Value) -> Result<Value, ToolError> {
-        match call.name.as_str() {
+        match &*call.name {
             "ask" => {
                 let own = json!(call.call);
                 let number = arguments.get("call").unwrap_or(&own);
