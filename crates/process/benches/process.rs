@@ -7,7 +7,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
-use std::borrow::Cow;
+mod repeater;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -18,22 +19,12 @@ use criterion::{Criterion, Throughput, criterion_group};
 use keyway_host::limits::Limits;
 use keyway_host::rank::Trust;
 use keyway_host::view::View;
-use keyway_plugin_api::{Args, Plugin, Register, RegisterError, ToolInput, tool};
 use keyway_process::{ProcessOptions, ProcessRuntime};
 use keyway_test_support::{TempPackages, TestHost};
 use serde_json::json;
-use tokio::runtime::{Builder, Runtime};
 
-/// The plugin of this program.
-const MANIFEST: &str = r#"{
-    "$schema": "https://agent-plugins.org/schemas/1.0.0/plugin.schema.json",
-    "name": "repeater", "version": "1.0.0",
-    "extensions": { "dev.keyway": {
-        "schemaVersion": 1, "api": ">=0.1, <0.2",
-        "runtime": { "kind": "process", "command": "./program" },
-        "contributes": { "tools": ["echo"] }
-    } }
-}"#;
+use repeater::{MANIFEST, Repeater, arguments};
+use tokio::runtime::{Builder, Runtime};
 
 /// Set in the environment of this program when it is to send back what it reads.
 const ECHO: &str = "KEYWAY_BENCH_ECHO";
@@ -51,32 +42,6 @@ fn main() -> ExitCode {
     benches();
     Criterion::default().configure_from_args().final_summary();
     ExitCode::SUCCESS
-}
-
-/// Something to say.
-#[derive(ToolInput)]
-struct Words {
-    /// The words.
-    text: String,
-}
-
-/// Says what it was told.
-#[tool(effect = read)]
-async fn echo(words: Args<Words>) -> String {
-    words.0.text
-}
-
-struct Repeater;
-
-impl Plugin for Repeater {
-    fn manifest(&self) -> Cow<'static, str> {
-        MANIFEST.into()
-    }
-
-    fn register(&self, ctx: &mut Register<'_>) -> Result<(), RegisterError> {
-        ctx.tool(Echo)?;
-        Ok(())
-    }
 }
 
 /// Sends lines back until there are no more.
@@ -211,11 +176,6 @@ async fn repeat(view: View, arguments: String, rounds: u64) {
         let call = view.call("repeater/echo", arguments.as_str());
         call.await.unwrap();
     }
-}
-
-/// Arguments of 100 bytes.
-fn arguments() -> String {
-    format!(r#"{{"text":"{}"}}"#, "x".repeat(89))
 }
 
 fn round_trip(c: &mut Criterion) {

@@ -305,7 +305,11 @@ impl HostRequest {
         }))
     }
 
-    fn encode(
+    /// Appends the request to `out` as one line.
+    ///
+    /// # Errors
+    /// [`FrameError`] when the request cannot be sent; `out` is then as it was.
+    pub fn encode(
         &self,
         id: HostRequestId,
         limits: ChannelLimits,

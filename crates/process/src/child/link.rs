@@ -11,13 +11,15 @@ use std::time::Duration;
 
 use keyway_channel::frame::FrameError;
 use keyway_channel::message::{
-    FromHost, HostRequest, HostRequestId, ProtocolError, RawAnswer, Refusal, RpcError, ToolCall,
+    FromHost, HostRequest, HostRequestId, ProtocolError, RawAnswer, Refusal, RpcError, ToolCallRef,
 };
 use keyway_channel::{ChannelLimits, InFlight};
 use keyway_plugin_api::{CallCx, ToolName};
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
+
+use super::asking::{Answer, Asking};
 
 /// Bytes that wait to be written before senders wait too.
 const OUT_MAX: usize = 4 * 1024 * 1024;
@@ -42,7 +44,7 @@ pub(crate) struct Link {
 
 struct State {
     /// Who waits for an answer; `None` where nobody does any more.
-    waiting: InFlight<Option<oneshot::Sender<RawAnswer>>>,
+    waiting: InFlight<Option<oneshot::Sender<Answer>>>,
     /// Calls that were cancelled and are not answered, by the number of their request.
     cancelled: HashMap<u64, Cancelled>,
     live: HashMap<u64, Live>,
@@ -141,14 +143,12 @@ impl Link {
     /// Calls a tool and waits for its answer. Dropping the future cancels the call.
     pub(crate) async fn call(
         &self,
-        call: ToolCall,
+        call: ToolCallRef<'_>,
         cx: &CallCx,
         tool: &ToolName,
-    ) -> Result<RawAnswer, Lost> {
+    ) -> Result<Answer, Lost> {
         let number = call.call;
-        let request = HostRequest::CallTool(call);
-        let live = (number, cx, tool);
-        let (id, answer) = self.begin(request, Some(live)).await?;
+        let (id, answer) = self.begin(Asking::Call(call, cx, tool)).await?;
         let mut sent = Sent {
             link: self,
             id,
@@ -165,7 +165,7 @@ impl Link {
     pub(crate) async fn ask(&self, request: HostRequest) -> Result<RawAnswer, Lost> {
         let (id, answer) = loop {
             let room = self.room.notified();
-            match self.begin(request.clone(), None).await {
+            match self.begin(Asking::Other(&request)).await {
                 Err(Lost::Overloaded) => room.await,
                 other => break other?,
             }
@@ -178,30 +178,25 @@ impl Link {
         };
         let answer = answer.await;
         sent.is_over = true;
-        answer.map_err(|_| Lost::Sent)
+        answer.map(Answer::into_raw).map_err(|_| Lost::Sent)
     }
 
     /// Asks for something that must not wait behind calls: a ping, a drain, a shutdown.
-    pub(crate) fn control(
-        &self,
-        request: HostRequest,
-    ) -> Result<oneshot::Receiver<RawAnswer>, Lost> {
+    pub(crate) fn control(&self, request: &HostRequest) -> Result<oneshot::Receiver<Answer>, Lost> {
         let mut state = self.state();
         if self.is_closed() {
             return Err(Lost::NotSent);
         }
         let (reply, answer) = oneshot::channel();
-        let id = HostRequestId(state.waiting.begin_control(Some(reply)));
-        self.write(&mut state, &FromHost::Request { id, request })
-            .map_err(Lost::Unsendable)?;
+        let id = state.waiting.begin_control(Some(reply));
+        self.write(&mut state, |limits, out| {
+            request.encode(HostRequestId(id), limits, out)
+        })
+        .map_err(Lost::Unsendable)?;
         Ok(answer)
     }
 
-    async fn begin(
-        &self,
-        request: HostRequest,
-        live: Option<(u64, &CallCx, &ToolName)>,
-    ) -> Result<(u64, oneshot::Receiver<RawAnswer>), Lost> {
+    async fn begin(&self, asking: Asking<'_>) -> Result<(u64, oneshot::Receiver<Answer>), Lost> {
         loop {
             let room = self.room.notified();
             {
@@ -210,7 +205,7 @@ impl Link {
                     return Err(Lost::NotSent);
                 }
                 if state.out.len() < OUT_MAX {
-                    return self.enter(&mut state, request, live);
+                    return self.enter(&mut state, asking);
                 }
             }
             room.await;
@@ -220,34 +215,33 @@ impl Link {
     fn enter(
         &self,
         state: &mut State,
-        request: HostRequest,
-        live: Option<(u64, &CallCx, &ToolName)>,
-    ) -> Result<(u64, oneshot::Receiver<RawAnswer>), Lost> {
+        asking: Asking<'_>,
+    ) -> Result<(u64, oneshot::Receiver<Answer>), Lost> {
         let (reply, answer) = oneshot::channel();
         let id = state
             .waiting
             .begin(Some(reply))
             .map_err(|_| Lost::Overloaded)?;
-        if let Some((number, cx, tool)) = live {
-            let (cx, tool) = (cx.clone(), tool.clone());
-            state.live.insert(number, Live { cx, tool });
-        }
-        let message = FromHost::Request {
-            id: HostRequestId(id),
-            request,
-        };
-        if let Err(error) = self.write(state, &message) {
+        if let Err(error) = self.write(state, |limits, out| asking.encode(id, limits, out)) {
             drop(state.waiting.end(id));
-            live.map(|(number, ..)| state.live.remove(&number));
             return Err(Lost::Unsendable(error));
+        }
+        // Under the same lock as the write, so before anything that the call asks for is read.
+        if let Asking::Call(call, cx, tool) = asking {
+            let (cx, tool) = (cx.clone(), tool.clone());
+            state.live.insert(call.call, Live { cx, tool });
         }
         Ok((id, answer))
     }
 
     /// Puts a message into the buffer, and onto the wire if nothing else is on its way.
-    fn write(&self, state: &mut State, message: &FromHost) -> Result<(), FrameError> {
+    fn write(
+        &self,
+        state: &mut State,
+        encode: impl FnOnce(ChannelLimits, &mut Vec<u8>) -> Result<(), FrameError>,
+    ) -> Result<(), FrameError> {
         let is_first = state.out.is_empty() && !state.is_writing;
-        message.encode(self.limits, &mut state.out)?;
+        encode(self.limits, &mut state.out)?;
         if is_first && state.waiting.len() <= 1 {
             // What does not go now is left to the writer, which sees an error as well.
             if let Ok(count) = self.sending.try_write(&state.out) {
@@ -280,7 +274,7 @@ impl Link {
     }
 
     fn write_or_say_why(&self, state: &mut State, message: &FromHost) {
-        let Err(error) = self.write(state, message) else {
+        let Err(error) = self.write(state, |limits, out| message.encode(limits, out)) else {
             return;
         };
         let FromHost::Answer { id, .. } = message else {
@@ -291,7 +285,7 @@ impl Link {
             id: *id,
             answer: Err(error),
         };
-        drop(self.write(state, &short));
+        drop(self.write(state, |limits, out| short.encode(limits, out)));
     }
 
     /// Gives the writer what has gathered; `None` when there is nothing.
@@ -314,10 +308,12 @@ impl Link {
     }
 
     /// Hands an answer to who waits for it.
-    pub(super) fn answered(&self, id: u64, answer: RawAnswer) -> Result<(), ProtocolError> {
+    pub(super) fn answered(&self, id: u64, answer: Answer) -> Result<(), ProtocolError> {
         let mut state = self.state();
         let waiting = state.waiting.end(id)?;
-        state.cancelled.remove(&id);
+        if waiting.is_none() {
+            state.cancelled.remove(&id);
+        }
         let has_waiters = state.waiting.len() + 1 >= self.limits.inflight;
         drop(state);
         if has_waiters {
@@ -366,7 +362,8 @@ impl Link {
             let (at, is_counted) = (Instant::now(), false);
             state.cancelled.insert(id, Cancelled { at, is_counted });
             // It is short, and there is no room only in a channel that is about to be closed.
-            drop(self.write(&mut state, &FromHost::Cancelled { call }));
+            let cancelled = FromHost::Cancelled { call };
+            drop(self.write(&mut state, |limits, out| cancelled.encode(limits, out)));
             self.cancelled.notify_one();
         }
     }

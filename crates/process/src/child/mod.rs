@@ -3,6 +3,7 @@
 //! A [`Child`] owns everything that belongs to its process. Dropping it ends all of it: the process
 //! and its descendants, the tasks, the scratch folder.
 
+mod asking;
 mod handshake;
 mod link;
 mod output;
@@ -21,6 +22,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
+pub(crate) use asking::Answer;
 pub(crate) use link::{Closed, Ending, Link, Lost};
 pub(crate) use spawn::{Order, Spawned};
 

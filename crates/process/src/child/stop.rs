@@ -41,7 +41,7 @@ impl Child {
     }
 
     async fn say(&self, request: HostRequest, limit: Duration) {
-        if let Ok(answer) = self.link.control(request) {
+        if let Ok(answer) = self.link.control(&request) {
             // Whatever it answers, the next step comes.
             drop(timeout(limit, answer).await);
         }

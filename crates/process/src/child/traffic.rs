@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::asking::Answer;
 use super::link::{Asked, Ending, Link};
 
 /// Bytes that are read at once.
@@ -151,14 +152,19 @@ impl Reader {
             let Some(line) = line else {
                 return Ok(());
             };
-            let message = FromPlugin::parse(line)?;
-            self.handle(message).await?;
+            match FromPlugin::plain_output(line) {
+                Some((id, output)) => self.link.answered(id.0, Answer::Output(output))?,
+                None => {
+                    let message = FromPlugin::parse(line)?;
+                    self.handle(message).await?;
+                }
+            }
         }
     }
 
     async fn handle(&mut self, message: FromPlugin) -> Result<(), Ending> {
         match message {
-            FromPlugin::Answer { id, answer } => self.link.answered(id.0, answer)?,
+            FromPlugin::Answer { id, answer } => self.link.answered(id.0, Answer::Raw(answer))?,
             FromPlugin::Notice { call, effect } => {
                 self.slow_down().await;
                 // Late words of a call that has ended have nobody to go to.

@@ -417,7 +417,7 @@ impl Actor {
             Beat::WaitUntil(_) => is_back.then_some(Event::Heard),
             Beat::Ping => {
                 // Its answer counts as any other frame.
-                drop(child.link().control(HostRequest::Ping));
+                drop(child.link().control(&HostRequest::Ping));
                 heart.has_missed().then_some(Event::Missed)
             }
             Beat::Dead => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use keyway_channel::message::{
-    HookRegistration, HostRequest, RawAnswer, ToolCall, output_from_result, verdict_from_result,
+    HookRegistration, HostRequest, ToolCallRef, output_from_result, verdict_from_result,
 };
 use keyway_plugin_api::{
     Arguments, CallCx, Hook, HookAuthority, HookEvent, HookVerdict, Tool, ToolDescriptor,
@@ -14,7 +14,7 @@ use keyway_plugin_api::{
 use serde_json::value::RawValue;
 
 use super::Shared;
-use crate::child::Lost;
+use crate::child::{Answer, Lost};
 
 /// A tool that runs in the plugin's process.
 pub(super) struct ProxyTool {
@@ -27,14 +27,14 @@ impl ProxyTool {
         Self { descriptor, shared }
     }
 
-    fn request(&self, arguments: &RawValue, cx: &CallCx) -> ToolCall {
+    fn request<'a>(&'a self, arguments: &'a RawValue, cx: &'a CallCx) -> ToolCallRef<'a> {
         let info = cx.info();
-        ToolCall {
-            name: self.descriptor.name.as_str().into(),
-            arguments: arguments.to_owned(),
+        ToolCallRef {
+            name: self.descriptor.name.as_str(),
+            arguments,
             call: info.id,
             deadline_ms: info.deadline_ms,
-            caller: Arc::clone(&info.caller),
+            caller: &info.caller,
         }
     }
 }
@@ -63,9 +63,12 @@ impl Tool for ProxyTool {
     }
 }
 
-fn output(answer: RawAnswer) -> Result<ToolOutput, ToolError> {
-    let result = answer.map_err(|error| error.to_tool_error())?;
-    output_from_result(&result)
+fn output(answer: Answer) -> Result<ToolOutput, ToolError> {
+    let raw = match answer {
+        Answer::Output(output) => return Ok(output),
+        Answer::Raw(raw) => raw.map_err(|error| error.to_tool_error())?,
+    };
+    output_from_result(&raw)
         .map_err(|error| ToolError::internal(format!("the plugin's answer {error}")))
 }
 
