@@ -22,6 +22,7 @@ use super::spawn::{Order, Spawned};
 use super::traffic::{self, Reader};
 use super::{Child, Process, StageError, stage};
 use crate::ProcessError;
+use crate::runtime::Registered;
 
 /// The number of the hello; requests come after it.
 const HELLO_ID: u64 = 1;
@@ -84,10 +85,10 @@ impl Spawned {
             process,
             link,
             tasks,
-            registration: Registration::default(),
+            registered: Arc::default(),
         };
         match prepare(&child.link, order).await {
-            Ok(registration) => child.registration = registration,
+            Ok(registered) => child.registered = registered,
             Err(error) => return Err(child.explain(error).await),
         }
         Ok(child)
@@ -115,7 +116,7 @@ impl Child {
     }
 }
 
-async fn prepare(link: &Link, order: &Order) -> Result<Registration, StageError> {
+async fn prepare(link: &Link, order: &Order) -> Result<Arc<Registered>, StageError> {
     let limit = order.launch.limits.start;
     let raw = |value| to_raw_value(value).map_err(|e| unwritable(&e));
     let register = HostRequest::Register {
@@ -124,9 +125,9 @@ async fn prepare(link: &Link, order: &Order) -> Result<Registration, StageError>
     };
     let result = stage(link, register, ("register", limit)).await?;
     let registration = Registration::from_result(&result).map_err(ProcessError::Protocol)?;
-    crate::runtime::accept(order, &registration)?;
+    let registered = crate::runtime::accept(order, registration)?;
     stage(link, HostRequest::Start, ("start", limit)).await?;
-    Ok(registration)
+    Ok(registered)
 }
 
 fn unwritable(error: &serde_json::Error) -> ProcessError {

@@ -15,7 +15,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyway_channel::message::{HostRequest, RawAnswer, Registration};
+use keyway_channel::message::{HostRequest, RawAnswer};
 use keyway_sandbox::{Confined, Ended};
 use serde_json::value::RawValue;
 use tokio::io::unix::AsyncFd;
@@ -28,6 +28,7 @@ pub(crate) use spawn::{Order, Spawned};
 
 use crate::ProcessError;
 use crate::program::Scratch;
+use crate::runtime::Registered;
 use output::Output;
 
 /// How long the last words of a process are waited for.
@@ -39,7 +40,7 @@ pub(crate) struct Child {
     link: Arc<Link>,
     /// The reader and the writer.
     tasks: Vec<AbortHandle>,
-    pub(crate) registration: Registration,
+    pub(crate) registered: Arc<Registered>,
 }
 
 /// The operating system's side of a child.

@@ -7,7 +7,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use keyway_channel::handshake::Secret;
-use keyway_channel::message::Registration;
 use keyway_host::runtime::{Enforcement, Launch};
 use keyway_plugin_api::{PluginId, SecretValue};
 use keyway_sandbox::{Confined, Environment, Handover, Jail, Level, Reached};
@@ -17,7 +16,7 @@ use tokio::net::UnixStream;
 use super::Process;
 use super::output::{self, Output};
 use crate::program::{Artifact, Interpreters, Scratch, Store, Wanted};
-use crate::runtime::Shared;
+use crate::runtime::{Registered, Shared};
 use crate::{ProcessError, ProcessOptions, ProgramError};
 
 /// Everything that a start of a plugin needs; the same for each restart.
@@ -28,7 +27,7 @@ pub(crate) struct Order {
     /// The sealed program of the first start.
     pub(crate) sealed: OnceLock<Artifact>,
     /// What the first process registered; every other one must register the same.
-    pub(crate) approved: OnceLock<Registration>,
+    pub(crate) approved: OnceLock<Arc<Registered>>,
     pub(crate) shared: Arc<Shared>,
 }
 

@@ -1,11 +1,13 @@
 //! What a package registered, remembered by its digest: an updated package has no past.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 
 use keyway_channel::message::Registration;
 use keyway_host::digest::Digest;
 use serde::{Deserialize, Serialize};
 
+use super::registered::Registered;
 use crate::child::Order;
 use crate::program::write_private;
 
@@ -21,24 +23,24 @@ struct Known {
 
 /// Returns what the package registered with these settings before. A file that cannot be read is
 /// no more than a start that takes longer.
-pub(super) async fn load(order: &Order) -> Option<Registration> {
-    let path = order.store.descriptors(order.launch.digest);
+///
+/// Reads in place: the file is small, and a host that starts a thousand plugins would change threads
+/// a thousand times.
+pub(super) fn load(order: &Order) -> Option<Registration> {
+    let file = File::open(order.store.descriptors(order.launch.digest)).ok()?;
+    let mut bytes = Vec::new();
+    let read = file.take(MAX + 1).read_to_end(&mut bytes).ok()?;
+    let is_small = u64::try_from(read).is_ok_and(|read| read <= MAX);
+    let known: Known = is_small.then(|| serde_json::from_slice(&bytes).ok())??;
     let settings = Digest::of_json(&order.launch.settings);
-    let read = tokio::task::spawn_blocking(move || -> io::Result<Known> {
-        if std::fs::metadata(&path)?.len() > MAX {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        Ok(serde_json::from_slice(&std::fs::read(&path)?)?)
-    });
-    let known = read.await.ok()?.ok()?;
     (known.settings == settings).then_some(known.registration)
 }
 
 /// Remembers what the package registered.
-pub(super) async fn save(order: &Order, registration: &Registration) {
+pub(super) async fn save(order: &Order, registered: &Registered) {
     let known = Known {
         settings: Digest::of_json(&order.launch.settings),
-        registration: registration.clone(),
+        registration: registered.to_registration(),
     };
     let path = order.store.descriptors(order.launch.digest);
     let write = move || -> io::Result<()> {

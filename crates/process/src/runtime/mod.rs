@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use keyway_channel::message::{HostRequest, Registration, StateMigration};
+use keyway_channel::message::{HostRequest, StateMigration};
 use keyway_host::runtime::{
     Enforcement, Launch, PluginRuntime, RunningPlugin, StartError, Started,
 };
@@ -20,14 +20,14 @@ use keyway_plugin_api::{Manifest, RuntimeKind, StartFailure, StateEntries};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-pub(crate) use registered::accept;
+pub(crate) use registered::{Registered, accept};
 pub(crate) use shared::Shared;
 
 use crate::child::{Child, Order};
 use crate::program::Store;
 use crate::{ProcessError, ProcessOptions};
 use actor::Actor;
-use shared::{Command, Commands};
+use shared::{Command, Commands, Resting};
 
 /// Starts plugins as confined child processes.
 ///
@@ -75,26 +75,30 @@ impl ProcessRuntime {
         });
         let (expected, _) = order.expected()?;
         if self.options.is_lazy
-            && let Some(known) = cache::load(&order).await
-            && accept(&order, &known).is_ok()
+            && let Some(known) = cache::load(&order)
+            && let Ok(known) = accept(&order, known)
         {
             return Self::run((order, commands), &known, (None, expected));
         }
         let (child, reached) = first(&order).await?;
-        let registration = child.registration.clone();
-        cache::save(&order, &registration).await;
-        Self::run((order, commands), &registration, (Some(child), reached))
+        let registered = Arc::clone(&child.registered);
+        cache::save(&order, &registered).await;
+        Self::run((order, commands), &registered, (Some(child), reached))
     }
 
-    /// Hands the plugin over to the task that owns it from now on.
+    /// Hands the plugin over to the task that owns it from now on; one that is asleep has none
+    /// before its first call.
     fn run(
         (order, commands): (Arc<Order>, Commands),
-        registration: &Registration,
+        registered: &Registered,
         (child, enforcement): (Option<Child>, Enforcement),
     ) -> Result<Started, ProcessError> {
-        let staged = registered::stage(&order, registration)?;
+        let staged = registered::stage(&order, registered)?;
         let instance = Instance(Arc::clone(&order));
-        tokio::spawn(Actor::new(order, commands, child).run());
+        match child {
+            Some(_) => drop(tokio::spawn(Actor::new(order, commands, child).run())),
+            None => Arc::clone(&order.shared).rest(Resting::new(order, commands)),
+        }
         Ok(Started::new(staged, Arc::new(instance), enforcement))
     }
 }

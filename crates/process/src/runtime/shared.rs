@@ -1,14 +1,16 @@
 //! What the tools of a plugin and the task that owns its process share.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use keyway_plugin_api::{ToolError, ToolErrorKind};
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use crate::child::Link;
+use super::actor::Actor;
+use crate::child::{Link, Order};
 
 /// Calls that wait for a process.
 const QUEUE: usize = 32;
@@ -39,9 +41,37 @@ pub(super) enum Command {
 
 pub(super) type Commands = mpsc::UnboundedReceiver<Command>;
 
+/// What the owner of a plugin is made of that has never been called: a thousand of these cost
+/// little, a thousand tasks would not.
+pub(super) struct Resting {
+    order: Arc<Order>,
+    commands: Commands,
+    /// Whoever calls first may do so from a runtime that does not last.
+    runtime: Handle,
+}
+
+impl Resting {
+    /// Takes note of the runtime that this is called on.
+    pub(super) fn new(order: Arc<Order>, commands: Commands) -> Self {
+        let runtime = Handle::current();
+        Self {
+            order,
+            commands,
+            runtime,
+        }
+    }
+
+    fn wake(self) {
+        let owner = Actor::new(self.order, self.commands, None);
+        drop(self.runtime.spawn(owner.run()));
+    }
+}
+
 /// What tools and owner share.
 pub(crate) struct Shared {
     phase: watch::Sender<Phase>,
+    /// The owner before its first command. It holds this in turn, until the instance is dropped.
+    resting: Mutex<Option<Resting>>,
     /// Unbounded, and bounded in fact: a wake is sent by a call that holds a place in the queue.
     commands: mpsc::UnboundedSender<Command>,
     queue: Semaphore,
@@ -55,6 +85,7 @@ impl Shared {
         let (commands, taken) = mpsc::unbounded_channel();
         let shared = Self {
             phase: watch::Sender::new(Phase::Asleep),
+            resting: Mutex::default(),
             commands,
             queue: Semaphore::new(QUEUE),
             active: AtomicUsize::new(0),
@@ -63,7 +94,23 @@ impl Shared {
         (Arc::new(shared), taken)
     }
 
+    /// Keeps the owner until there is something to do for it.
+    pub(super) fn rest(&self, owner: Resting) {
+        *self.resting() = Some(owner);
+    }
+
+    fn resting(&self) -> MutexGuard<'_, Option<Resting>> {
+        self.resting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn command(&self, command: Command) {
+        let resting = self.resting().take();
+        match (resting, &command) {
+            (Some(owner), Command::Wake) => owner.wake(),
+            // It has nothing to stop, and never will.
+            (Some(_), _) => self.set(Phase::Gone("it was stopped".into())),
+            (None, _) => {}
+        }
         // An owner that has ended wants nothing any more.
         drop(self.commands.send(command));
     }
