@@ -398,7 +398,7 @@ fn listed(
     is_visible: impl Fn(&Arc<ToolEntry>) -> bool,
 ) -> ListedTool {
     let bare = tool.id().tool().as_str();
-    let twins = snapshot.shaped_like(bare).iter();
+    let twins = snapshot.shaped_like(bare);
     let is_alone = twins.filter(|twin| is_visible(twin)).take(2).count() == 1;
     ListedTool {
         id: tool.name().to_owned(),

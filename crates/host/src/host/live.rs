@@ -41,8 +41,8 @@ pub(crate) struct Live {
     digest: Option<Digest>,
     /// What operators had set when it was started.
     settings: serde_json::Map<String, Value>,
-    /// Its place in the order of the starts.
-    order: usize,
+    /// Its place in the order of the starts: the number of the instance.
+    order: u64,
 }
 
 impl Live {
@@ -144,7 +144,7 @@ impl Host {
             enforcement: started.enforcement,
             digest: declared.digest,
             settings: entry.keyway.settings.clone(),
-            order: 0,
+            order: instance,
         };
         let what = Contribution {
             plugin,
@@ -429,13 +429,8 @@ pub(super) fn keep(
     lives: &mut BTreeMap<PluginId, Live>,
     started: Vec<(PluginId, Live)>,
 ) -> Vec<Live> {
-    let mut replaced = Vec::new();
-    for (id, mut live) in started {
-        let latest = lives.values().map(|live| live.order).max();
-        live.order = latest.map_or(0, |order| order + 1);
-        replaced.extend(lives.insert(id, live));
-    }
-    replaced
+    let replaced = started.into_iter().map(|(id, live)| lives.insert(id, live));
+    replaced.flatten().collect()
 }
 
 /// Returns what runs, last started first.

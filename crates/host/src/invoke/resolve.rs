@@ -91,7 +91,6 @@ fn by_alias(snapshot: &RegistrySnapshot, caller: &Caller, name: &str) -> Option<
     }
     let mut visible = snapshot
         .shaped_like(name)
-        .iter()
         .filter(|tool| is_visible(tool, caller));
     let only = visible.next()?;
     if visible.next().is_some() || only.id().tool().as_str() != name {

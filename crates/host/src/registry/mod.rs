@@ -6,6 +6,7 @@
 mod admit;
 mod entry;
 mod in_flight;
+mod pages;
 mod shards;
 mod snapshot;
 

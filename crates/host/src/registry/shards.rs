@@ -5,37 +5,45 @@ use std::sync::Arc;
 
 /// Number of shards; at 100,000 names a shard holds about 200.
 const SHARDS: usize = 512;
+/// Shards that are shared as one: a copy counts up one number for each group and not for each shard.
+const GROUP: usize = 32;
 
 type Shard<V> = HashMap<Arc<str>, V>;
 
 /// A sharded copy-on-write map from names.
 #[derive(Debug, Clone)]
 pub(super) struct Shards<V> {
-    shards: Vec<Arc<Shard<V>>>,
+    groups: Vec<Arc<Vec<Arc<Shard<V>>>>>,
 }
 
 impl<V: Clone> Shards<V> {
     pub(super) fn new() -> Self {
-        let empty = Arc::new(HashMap::new());
+        let group = Arc::new(vec![Arc::default(); GROUP]);
         Self {
-            shards: vec![empty; SHARDS],
+            groups: vec![group; SHARDS / GROUP],
         }
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&V> {
-        self.shards[index(name)].get(name)
+        let at = index(name);
+        self.groups[at / GROUP][at % GROUP].get(name)
     }
 
     pub(super) fn insert(&mut self, name: Arc<str>, value: V) {
-        let shard = &mut self.shards[index(&name)];
-        Arc::make_mut(shard).insert(name, value);
+        self.shard(&name).insert(name, value);
     }
 
     pub(super) fn remove(&mut self, name: &str) {
-        let shard = &mut self.shards[index(name)];
-        if shard.contains_key(name) {
-            Arc::make_mut(shard).remove(name);
+        if self.get(name).is_some() {
+            self.shard(name).remove(name);
         }
+    }
+
+    /// Returns the shard of a name as one that no copy shares.
+    fn shard(&mut self, name: &str) -> &mut Shard<V> {
+        let at = index(name);
+        let group = Arc::make_mut(&mut self.groups[at / GROUP]);
+        Arc::make_mut(&mut group[at % GROUP])
     }
 }
 

@@ -7,6 +7,7 @@ use keyway_plugin_api::{PluginId, ToolId};
 use serde::{Deserialize, Serialize};
 
 use super::ToolEntry;
+use super::pages::Pages;
 use super::shards::Shards;
 use crate::text::skeleton;
 
@@ -71,10 +72,11 @@ impl ClashRule {
 pub struct RegistrySnapshot {
     generation: u64,
     by_name: Shards<Arc<ToolEntry>>,
-    /// Tools by the shape of their bare name, so that look-alikes share a bucket.
-    by_shape: Shards<Vec<Arc<ToolEntry>>>,
+    /// Tools by the shape of their bare name, so that look-alikes share a bucket: at most one of
+    /// each plugin.
+    by_shape: Shards<Pages<PluginId, Arc<ToolEntry>>>,
     builtins: Arc<BTreeMap<String, Arc<str>>>,
-    by_plugin: BTreeMap<PluginId, Arc<[Arc<ToolEntry>]>>,
+    by_plugin: Pages<PluginId, Arc<[Arc<ToolEntry>]>>,
 }
 
 impl RegistrySnapshot {
@@ -86,7 +88,7 @@ impl RegistrySnapshot {
             by_name: Shards::new(),
             by_shape: Shards::new(),
             builtins: Arc::default(),
-            by_plugin: BTreeMap::new(),
+            by_plugin: Pages::new(),
         }
     }
 
@@ -103,11 +105,9 @@ impl RegistrySnapshot {
     }
 
     /// Returns the tools whose bare name looks like `name`, in order of their ids.
-    #[must_use]
-    pub fn shaped_like(&self, name: &str) -> &[Arc<ToolEntry>] {
-        self.by_shape
-            .get(&skeleton(name))
-            .map_or(&[], Vec::as_slice)
+    pub fn shaped_like(&self, name: &str) -> impl Iterator<Item = &Arc<ToolEntry>> {
+        let bucket = self.by_shape.get(&skeleton(name));
+        bucket.into_iter().flat_map(Pages::values)
     }
 
     /// Returns one plugin's tools, in order of their names.
@@ -156,8 +156,8 @@ impl RegistrySnapshot {
         for tool in tools.iter() {
             self.by_name.remove(tool.name());
             let shape: Arc<str> = skeleton(tool.id().tool().as_str()).into();
-            let mut bucket = self.by_shape.get(&shape).cloned().unwrap_or_default();
-            bucket.retain(|other| other.plugin() != plugin);
+            let mut bucket = self.bucket(&shape);
+            bucket.remove(plugin);
             if bucket.is_empty() {
                 self.by_shape.remove(&shape);
             } else {
@@ -195,11 +195,16 @@ impl RegistrySnapshot {
         }
         self.by_name
             .insert(Arc::clone(tool.shared_name()), Arc::clone(&tool));
-        let mut bucket = self.by_shape.get(&shape).cloned().unwrap_or_default();
-        let at = bucket.partition_point(|other| other.id() < tool.id());
-        bucket.insert(at, Arc::clone(&tool));
+        let mut bucket = self.bucket(&shape);
+        bucket.insert(tool.plugin().clone(), Arc::clone(&tool));
         self.by_shape.insert(shape, bucket);
         tool
+    }
+
+    /// Returns a copy of the tools that have a shape.
+    fn bucket(&self, shape: &str) -> Pages<PluginId, Arc<ToolEntry>> {
+        let bucket = self.by_shape.get(shape).cloned();
+        bucket.unwrap_or_else(Pages::new)
     }
 
     fn clash(&self, tool: &ToolEntry) -> Option<NameClash> {
@@ -211,11 +216,8 @@ impl RegistrySnapshot {
             loser: tool.id().clone(),
             rule,
         };
-        let twin = self.by_shape.get(&shape).into_iter().flatten();
-        if let Some(twin) = twin
-            .into_iter()
-            .find(|other| other.plugin() == tool.plugin())
-        {
+        let bucket = self.by_shape.get(&shape);
+        if let Some(twin) = bucket.and_then(|bucket| bucket.get(tool.plugin())) {
             return Some(clash(twin.name(), ClashRule::SamePlugin));
         }
         if tool.is_builtin() {
