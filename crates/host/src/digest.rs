@@ -73,6 +73,7 @@ fn write_canonical(value: &Value, out: &mut String) {
             }
             out.push(']');
         }
+        Value::String(text) => quote(text, out),
         Value::Object(map) => {
             let mut keys: Vec<_> = map.iter().collect();
             keys.sort_by_key(|(key, _)| *key);
@@ -81,7 +82,7 @@ fn write_canonical(value: &Value, out: &mut String) {
                 if i > 0 {
                     out.push(',');
                 }
-                out.push_str(&Value::String(key.clone()).to_string());
+                quote(key, out);
                 out.push(':');
                 write_canonical(item, out);
             }
@@ -91,10 +92,27 @@ fn write_canonical(value: &Value, out: &mut String) {
     }
 }
 
+/// Writes a string of JSON; nearly none has anything to escape.
+fn quote(text: &str, out: &mut String) {
+    let is_escaped = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+    if text.bytes().any(is_escaped) {
+        out.push_str(&Value::from(text).to_string());
+        return;
+    }
+    out.push('"');
+    out.push_str(text);
+    out.push('"');
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut hex = [0; 64];
+        for (pair, byte) in hex.chunks_exact_mut(2).zip(self.0) {
+            pair[0] = HEX[usize::from(byte >> 4)];
+            pair[1] = HEX[usize::from(byte & 15)];
+        }
         f.write_str("sha256:")?;
-        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+        f.write_str(str::from_utf8(&hex).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -118,6 +136,8 @@ impl FromStr for Digest {
         Ok(Self(bytes))
     }
 }
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
 
 fn nibble(hex: u8) -> Result<u8, DigestError> {
     match hex {
