@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::approval::{Approver, DecideLater};
 use crate::audit::{AuditError, AuditSink, JsonlAudit, MemoryAudit, Redactor};
-use crate::catalog::{Catalog, CatalogEvent, DurableCatalog};
+use crate::catalog::{Catalog, CatalogEvent, CatalogState, DurableCatalog};
 use crate::clock::{Clock, SystemClock};
 use crate::digest::Digest;
 use crate::effects::{EffectPerformer, NoEffects};
@@ -19,7 +19,7 @@ use crate::gate::{CapabilityGate, Policy, StandardGate};
 use crate::host::{Definitions, Found, Host, announce};
 use crate::limits::Limits;
 use crate::operator::OperatorId;
-use crate::package::{Package, PackageError};
+use crate::package::{Outline, Package, PackageError};
 use crate::rank::{Precedence, Trust};
 use crate::registry::{LiveRegistry, ToolRegistry};
 use crate::runtime::{LinkedRuntime, PluginRuntime};
@@ -263,7 +263,7 @@ impl HostBuilder {
         let (catalog, events) = self.open_catalog()?;
         let audit = self.open_audit()?;
         let (linked, mut found) = self.collect_linked()?;
-        let broken = self.collect_folders(&mut found);
+        let broken = self.collect_folders(&catalog.snapshot(), &mut found);
         self.runtimes.insert(0, Arc::new(linked));
         let gate = self
             .gate
@@ -354,29 +354,48 @@ impl HostBuilder {
         Ok((runtime, found))
     }
 
-    /// Reads the packages of the folders; one on disk stands in for linked code of its name.
-    fn collect_folders(&self, found: &mut Vec<Found>) -> Vec<(PathBuf, PackageError)> {
+    /// Finds the packages of the folders; one on disk stands in for linked code of its name.
+    fn collect_folders(
+        &self,
+        state: &CatalogState,
+        found: &mut Vec<Found>,
+    ) -> Vec<(PathBuf, PackageError)> {
         let mut broken = Vec::new();
         for (folder, trust) in &self.folders {
             for path in packages_in(folder) {
-                let package = match Package::read(&path, &self.limits) {
-                    Ok(package) => package,
-                    Err(error) => {
-                        broken.push((path, error));
-                        continue;
-                    }
-                };
-                let name = package.manifest.name().clone();
-                found.retain(|other| *other.package.manifest.name() != name);
-                found.push(Found {
-                    package,
-                    precedence: Precedence::User,
-                    trust: *trust,
-                    is_on_disk: true,
-                });
+                if let Err(error) = self.collect(&path, *trust, state, found) {
+                    broken.push((path, error));
+                }
             }
         }
         broken
+    }
+
+    /// Reads a package that is new. Of one that was installed from a folder no more than the
+    /// manifest is read: it stays what it was until a reload, and a runtime holds what it runs to
+    /// the approved digest.
+    fn collect(
+        &self,
+        path: &Path,
+        trust: Trust,
+        state: &CatalogState,
+        found: &mut Vec<Found>,
+    ) -> Result<(), PackageError> {
+        let outline = Outline::of(path, &self.limits)?;
+        let name = outline.manifest.name().clone();
+        let entry = state.entry(&name);
+        let package = match entry.is_some_and(|entry| entry.source_path.is_some()) {
+            true => outline.check().map(|()| None)?,
+            false => Some(outline.read()?),
+        };
+        found.retain(|other| *other.package.manifest.name() != name);
+        found.extend(package.map(|package| Found {
+            package,
+            precedence: Precedence::User,
+            trust,
+            is_on_disk: true,
+        }));
+        Ok(())
     }
 }
 

@@ -112,34 +112,7 @@ impl Package {
     /// # Errors
     /// [`PackageError`]; for a manifest with every problem at once.
     pub fn read(folder: &Path, limits: &Limits) -> Result<Self, PackageError> {
-        let folder = fs::canonicalize(folder).map_err(|e| unreadable(folder, e))?;
-        let path = folder.join(MANIFEST_FILE);
-        let bytes = read_regular(&path, limits.manifest_bytes).map_err(|e| unreadable(&path, e))?;
-        let (manifest, notices) =
-            Manifest::parse(&bytes).map_err(|source| PackageError::Manifest { path, source })?;
-        let has_mcp = fs::symlink_metadata(folder.join(MCP_FILE)).is_ok();
-        let mut digests = BTreeMap::from([(MANIFEST_FILE.to_owned(), Digest::of(&bytes))]);
-        let files = files_that_count(&folder, &manifest)?;
-        let mut brings = brings::skills(&folder.join(SKILLS_FOLDER));
-        for path in files {
-            let bytes = read_regular(&path, FILE_MAX).map_err(|e| unreadable(&path, e))?;
-            let name = path.strip_prefix(&folder).unwrap_or(&path);
-            if name == Path::new(MCP_FILE) {
-                brings.extend(brings::servers(&bytes));
-            }
-            let name = plain(name).map_err(|e| unreadable(&path, e))?;
-            digests.insert(name, Digest::of(&bytes));
-        }
-        let digest = digest_of(&digests);
-        Ok(Self {
-            folder,
-            manifest,
-            notices,
-            digest,
-            has_mcp,
-            brings,
-            files: digests,
-        })
+        Outline::of(folder, limits)?.read()
     }
 
     /// Returns the package as a candidate for the catalog.
@@ -154,6 +127,78 @@ impl Package {
         } else {
             candidate
         }
+    }
+}
+
+/// A package whose manifest was read, and whose other files were not.
+pub(crate) struct Outline {
+    folder: PathBuf,
+    pub(crate) manifest: Manifest,
+    notices: Vec<Notice>,
+    /// Digest of the manifest.
+    digest: Digest,
+    /// The other files that count.
+    files: Vec<PathBuf>,
+}
+
+impl Outline {
+    pub(crate) fn of(folder: &Path, limits: &Limits) -> Result<Self, PackageError> {
+        let folder = fs::canonicalize(folder).map_err(|e| unreadable(folder, e))?;
+        let path = folder.join(MANIFEST_FILE);
+        let bytes = read_regular(&path, limits.manifest_bytes).map_err(|e| unreadable(&path, e))?;
+        let (manifest, notices) =
+            Manifest::parse(&bytes).map_err(|source| PackageError::Manifest { path, source })?;
+        let files = files_that_count(&folder, &manifest)?;
+        Ok(Self {
+            folder,
+            manifest,
+            notices,
+            digest: Digest::of(&bytes),
+            files,
+        })
+    }
+
+    /// Reads the other files.
+    pub(crate) fn read(self) -> Result<Package, PackageError> {
+        let Outline {
+            folder,
+            manifest,
+            notices,
+            digest,
+            files,
+        } = self;
+        let has_mcp = fs::symlink_metadata(folder.join(MCP_FILE)).is_ok();
+        let mut digests = BTreeMap::from([(MANIFEST_FILE.to_owned(), digest)]);
+        let mut brings = brings::skills(&folder.join(SKILLS_FOLDER));
+        for path in files {
+            let bytes = read_regular(&path, FILE_MAX).map_err(|e| unreadable(&path, e))?;
+            let name = path.strip_prefix(&folder).unwrap_or(&path);
+            if name == Path::new(MCP_FILE) {
+                brings.extend(brings::servers(&bytes));
+            }
+            let name = plain(name).map_err(|e| unreadable(&path, e))?;
+            digests.insert(name, Digest::of(&bytes));
+        }
+        let digest = digest_of(&digests);
+        Ok(Package {
+            folder,
+            manifest,
+            notices,
+            digest,
+            has_mcp,
+            brings,
+            files: digests,
+        })
+    }
+
+    /// Finds the first file that [`Self::read`] would refuse without reading it.
+    pub(crate) fn check(&self) -> Result<(), PackageError> {
+        for path in &self.files {
+            let name = path.strip_prefix(&self.folder).unwrap_or(path);
+            let checked = check_regular(path, FILE_MAX).and_then(|_| plain(name));
+            checked.map_err(|e| unreadable(path, e))?;
+        }
+        Ok(())
     }
 }
 
@@ -248,8 +293,7 @@ fn unreadable(path: &Path, source: io::Error) -> PackageError {
 /// The kind is checked before opening, so that a device is not touched; the open file must then be
 /// the one that was checked, so that swapping it in between gains nothing.
 fn read_regular(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
-    let checked = fs::symlink_metadata(path)?;
-    refuse_special(&checked)?;
+    let checked = check_regular(path, limit)?;
     let file = open(path)?;
     if !is_same_file(&checked, &file.metadata()?) {
         return Err(io::Error::new(
@@ -257,14 +301,28 @@ fn read_regular(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
             "it changed while it was opened",
         ));
     }
-    let limit = u64::try_from(limit).unwrap_or(u64::MAX);
+    let most = u64::try_from(limit).unwrap_or(u64::MAX);
     let mut bytes = Vec::new();
-    let read = file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
-    if u64::try_from(read).unwrap_or(u64::MAX) > limit {
-        let text = format!("it is larger than {limit} bytes");
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    match bytes.len() > limit {
+        true => Err(too_large(limit)),
+        false => Ok(bytes),
     }
-    Ok(bytes)
+}
+
+/// Refuses what is no regular file or says that it is larger than `limit` bytes.
+fn check_regular(path: &Path, limit: usize) -> io::Result<fs::Metadata> {
+    let checked = fs::symlink_metadata(path)?;
+    refuse_special(&checked)?;
+    match usize::try_from(checked.len()).is_ok_and(|bytes| bytes <= limit) {
+        true => Ok(checked),
+        false => Err(too_large(limit)),
+    }
+}
+
+fn too_large(limit: usize) -> io::Error {
+    let text = format!("it is larger than {limit} bytes");
+    io::Error::new(io::ErrorKind::FileTooLarge, text)
 }
 
 /// Opens a file for reading; a pipe that was put in its place meanwhile does not block.
