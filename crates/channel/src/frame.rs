@@ -245,8 +245,7 @@ fn checked(line: &[u8]) -> Result<&str, FrameError> {
 /// Counts brackets outside strings. serde_json skips raw values without recursion, so depth would
 /// otherwise be found out only by whoever parses them later.
 fn check_depth(line: &[u8]) -> Result<(), FrameError> {
-    let opening = memchr::memchr2_iter(b'{', b'[', line);
-    if opening.count() <= DEPTH_MAX {
+    if opens(line) <= DEPTH_MAX {
         // Most messages: so few brackets in all that no nesting is too deep.
         return Ok(());
     }
@@ -267,4 +266,15 @@ fn check_depth(line: &[u8]) -> Result<(), FrameError> {
         }
     }
     Ok(())
+}
+
+/// Counts what opens an object or a list, in strings too.
+fn opens(line: &[u8]) -> usize {
+    // The brace and the bracket differ in one bit. Eight-bit sums of short pieces are what the
+    // compiler makes wide instructions of.
+    let opens = |byte: &u8| u8::from(byte | 0x20 == b'{');
+    let pieces = line.chunks(128);
+    pieces
+        .map(|piece| usize::from(piece.iter().map(opens).sum::<u8>()))
+        .sum()
 }
