@@ -86,7 +86,7 @@ fn settings(schema: &Value, set: &Map<String, Value>) -> Vec<String> {
     declared
         .into_iter()
         .flatten()
-        .chain(others.map(|(key, value)| (key, value)))
+        .chain(others)
         .map(line)
         .collect()
 }
