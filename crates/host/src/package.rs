@@ -302,7 +302,8 @@ fn read_regular(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
         ));
     }
     let most = u64::try_from(limit).unwrap_or(u64::MAX);
-    let mut bytes = Vec::new();
+    // With room for all of it, and for the look that finds the end.
+    let mut bytes = Vec::with_capacity(usize::try_from(checked.len()).map_or(0, |len| len + 1));
     file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
     match bytes.len() > limit {
         true => Err(too_large(limit)),

@@ -27,11 +27,14 @@ struct Known {
 /// Reads in place: the file is small, and a host that starts a thousand plugins would change threads
 /// a thousand times.
 pub(super) fn load(order: &Order) -> Option<Registration> {
-    let file = File::open(order.store.descriptors(order.launch.digest)).ok()?;
+    let mut file = File::open(order.store.descriptors(order.launch.digest)).ok()?;
+    if file.metadata().ok()?.len() > MAX {
+        return None;
+    }
     let mut bytes = Vec::new();
-    let read = file.take(MAX + 1).read_to_end(&mut bytes).ok()?;
-    let is_small = u64::try_from(read).is_ok_and(|read| read <= MAX);
-    let known: Known = is_small.then(|| serde_json::from_slice(&bytes).ok())??;
+    // Unlike a reader around it, the file says how long it is.
+    file.read_to_end(&mut bytes).ok()?;
+    let known: Known = serde_json::from_slice(&bytes).ok()?;
     let settings = Digest::of_json(&order.launch.settings);
     (known.settings == settings).then_some(known.registration)
 }
