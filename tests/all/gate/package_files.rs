@@ -13,6 +13,7 @@ use keyway_host::digest::Digest;
 use keyway_host::limits::Limits;
 use keyway_host::package::Package;
 use keyway_host::rank::Trust;
+use keyway_host::store::MemoryStore;
 use keyway_test_support::{TempPackages, TestHost};
 
 const SWAPS: usize = 1_000;
@@ -89,6 +90,58 @@ async fn s_d4_a_manifest_that_is_no_plain_file_is_refused_at_once() {
         .map(ToString::to_string)
         .collect();
     assert_eq!(entries, ["good"]);
+}
+
+/// Of a package in the catalog a host that starts reads the manifest alone, and still says what a
+/// reload would be refused for. The control: what is no trap is no failure, whatever it says.
+#[tokio::test]
+async fn s_d4_a_package_in_the_catalog_is_looked_at_without_being_read() {
+    let (packages, store) = (TempPackages::new(), MemoryStore::new());
+    packages.write("good", &manifest("good", "1.0.0"));
+    let skill = packages.folder("good").join("skills/notes/SKILL.md");
+    fs::create_dir_all(skill.parent().unwrap()).unwrap();
+    let started = async || {
+        let host = TestHost::builder()
+            .store(store.clone())
+            .configure(|host| host.plugins_dir(packages.path(), Trust::Community))
+            .start()
+            .await;
+        let failures = host.report().failures().map(|failed| format!("{failed:?}"));
+        let entry = host.catalog().entries["good"].clone();
+        (failures.collect::<Vec<_>>(), entry)
+    };
+    packages.write_file("good", "skills/notes/SKILL.md", b"as it was installed");
+    let (failures, installed) = started().await;
+    assert_eq!(
+        (failures, installed.keyway.declared.digest.is_some()),
+        (vec![], true)
+    );
+    let traps: [(&str, &dyn Fn()); 4] = [
+        ("symbolic link", &|| symlink("/etc/passwd", &skill).unwrap()),
+        ("not a regular file", &|| pipe(&skill)),
+        ("larger than", &|| {
+            let sparse = fs::File::create(&skill).unwrap();
+            sparse.set_len(10 * 1024 * 1024 * 1024).unwrap();
+        }),
+        ("", &|| {
+            packages.write_file("good", "skills/notes/SKILL.md", b"another text")
+        }),
+    ];
+    for (says, set) in traps {
+        fs::remove_file(&skill).unwrap();
+        set();
+        let (failures, entry) = started().await;
+        assert_eq!(failures.len(), usize::from(!says.is_empty()), "{says}");
+        assert!(
+            failures.iter().all(|failure| failure.contains(says)),
+            "{failures:?}"
+        );
+        assert_eq!(entry, installed, "{says}");
+    }
+    packages.write("good", "{");
+    let (failures, entry) = started().await;
+    assert!(failures[0].contains("MANIFEST_INVALID"), "{failures:?}");
+    assert_eq!(entry, installed);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use keyway_host::runtime::Enforcement;
 use serde_json::json;
 
-use crate::support::{Site, eventually, is_listed, quick, running};
+use crate::support::{Site, eventually, is_listed, program_of, quick, running};
 
 /// How long a plugin is idle before it sleeps.
 const IDLE: Duration = Duration::from_millis(300);
@@ -126,4 +126,28 @@ async fn a_lazy_plugin_starts_with_its_first_call_and_sleeps_when_idle() {
     assert!(host.call("lazybones/echo", json!({})).await.is_ok());
     host.host().shutdown().await;
     assert_eq!(processes(), 0);
+}
+
+#[tokio::test]
+async fn a_lazy_plugin_outlives_the_runtime_of_its_first_caller_and_stops_without_a_call() {
+    let site = Site::with(quick().with_lazy_start(true))
+        .stress("called", &[])
+        .stress("uncalled", &[]);
+    running(&site).await.host().shutdown().await;
+    let host = running(&site).await;
+    let view = host.view();
+    let first_call = move || {
+        let mut short = tokio::runtime::Builder::new_current_thread();
+        let short = short.enable_all().build().unwrap();
+        short.block_on(async { view.call("called/echo", "{}").await.is_ok() })
+    };
+    assert!(tokio::task::spawn_blocking(first_call).await.unwrap());
+    let program = program_of(&site, "called");
+    assert!(program.is_some());
+    assert!(host.call("called/echo", json!({})).await.is_ok());
+    assert_eq!(program_of(&site, "called"), program, "the same process");
+    host.disable("uncalled").await;
+    assert!(host.call("uncalled/echo", json!({})).await.is_err());
+    assert_eq!(program_of(&site, "uncalled"), None);
+    host.host().shutdown().await;
 }
