@@ -26,8 +26,7 @@ pub(crate) use shared::Shared;
 use crate::child::{Child, Order};
 use crate::program::Store;
 use crate::{ProcessError, ProcessOptions};
-use actor::Actor;
-use shared::{Command, Commands, Resting};
+use shared::Command;
 
 /// Starts plugins as confined child processes.
 ///
@@ -64,41 +63,36 @@ impl ProcessRuntime {
     }
 
     async fn open(&self, launch: Launch) -> Result<Started, ProcessError> {
-        let (shared, commands) = Shared::new();
         let order = Arc::new(Order {
             launch,
             options: self.options.clone(),
             store: self.store.clone(),
             sealed: OnceLock::new(),
             approved: OnceLock::new(),
-            shared: Arc::clone(&shared),
+            shared: Arc::new(Shared::new()),
         });
         let (expected, _) = order.expected()?;
         if self.options.is_lazy
             && let Some(known) = cache::load(&order)
             && let Ok(known) = accept(&order, known)
         {
-            return Self::run((order, commands), &known, (None, expected));
+            return Self::run(order, &known, (None, expected));
         }
         let (child, reached) = first(&order).await?;
         let registered = Arc::clone(&child.registered);
         cache::save(&order, &registered).await;
-        Self::run((order, commands), &registered, (Some(child), reached))
+        Self::run(order, &registered, (Some(child), reached))
     }
 
-    /// Hands the plugin over to the task that owns it from now on; one that is asleep has none
-    /// before its first call.
+    /// Hands the plugin over to who owns it from now on.
     fn run(
-        (order, commands): (Arc<Order>, Commands),
+        order: Arc<Order>,
         registered: &Registered,
         (child, enforcement): (Option<Child>, Enforcement),
     ) -> Result<Started, ProcessError> {
         let staged = registered::stage(&order, registered)?;
         let instance = Instance(Arc::clone(&order));
-        match child {
-            Some(_) => drop(tokio::spawn(Actor::new(order, commands, child).run())),
-            None => Arc::clone(&order.shared).rest(Resting::new(order, commands)),
-        }
+        Arc::clone(&order.shared).own(order, child);
         Ok(Started::new(staged, Arc::new(instance), enforcement))
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::actor::Actor;
-use crate::child::{Link, Order};
+use crate::child::{Child, Link, Order};
 
 /// Calls that wait for a process.
 const QUEUE: usize = 32;
@@ -41,39 +41,36 @@ pub(super) enum Command {
 
 pub(super) type Commands = mpsc::UnboundedReceiver<Command>;
 
-/// What the owner of a plugin is made of that has never been called: a thousand of these cost
-/// little, a thousand tasks would not.
-pub(super) struct Resting {
-    order: Arc<Order>,
-    commands: Commands,
-    /// Whoever calls first may do so from a runtime that does not last.
-    runtime: Handle,
+/// Who looks after a plugin.
+#[derive(Default)]
+enum Owner {
+    /// Nobody yet, or nobody any more.
+    #[default]
+    None,
+    /// Nobody before the first call: a thousand of these cost little, a thousand tasks would not.
+    Resting {
+        /// It holds what tools and owner share in turn, until the instance is dropped.
+        order: Arc<Order>,
+        /// Whoever calls first may do so from a runtime that does not last.
+        runtime: Handle,
+    },
+    /// A task. Unbounded, and bounded in fact: a wake is sent by a call that holds a place in the
+    /// queue.
+    Running(mpsc::UnboundedSender<Command>),
 }
 
-impl Resting {
-    /// Takes note of the runtime that this is called on.
-    pub(super) fn new(order: Arc<Order>, commands: Commands) -> Self {
-        let runtime = Handle::current();
-        Self {
-            order,
-            commands,
-            runtime,
-        }
-    }
-
-    fn wake(self) {
-        let owner = Actor::new(self.order, self.commands, None);
-        drop(self.runtime.spawn(owner.run()));
+impl Owner {
+    fn start(order: Arc<Order>, child: Option<Child>, runtime: &Handle) -> Self {
+        let (commands, taken) = mpsc::unbounded_channel();
+        drop(runtime.spawn(Actor::new(order, taken, child).run()));
+        Self::Running(commands)
     }
 }
 
 /// What tools and owner share.
 pub(crate) struct Shared {
     phase: watch::Sender<Phase>,
-    /// The owner before its first command. It holds this in turn, until the instance is dropped.
-    resting: Mutex<Option<Resting>>,
-    /// Unbounded, and bounded in fact: a wake is sent by a call that holds a place in the queue.
-    commands: mpsc::UnboundedSender<Command>,
+    owner: Mutex<Owner>,
     queue: Semaphore,
     /// Calls and hooks that have or want the process.
     active: AtomicUsize,
@@ -81,38 +78,45 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new() -> (Arc<Self>, Commands) {
-        let (commands, taken) = mpsc::unbounded_channel();
-        let shared = Self {
+    pub(super) fn new() -> Self {
+        Self {
             phase: watch::Sender::new(Phase::Asleep),
-            resting: Mutex::default(),
-            commands,
+            owner: Mutex::default(),
             queue: Semaphore::new(QUEUE),
             active: AtomicUsize::new(0),
             last_use: Mutex::new(Instant::now()),
+        }
+    }
+
+    /// Gives a plugin an owner: at once where its process is there, else with the first call.
+    pub(super) fn own(&self, order: Arc<Order>, child: Option<Child>) {
+        let runtime = Handle::current();
+        *self.owner() = match child {
+            Some(_) => Owner::start(order, child, &runtime),
+            None => Owner::Resting { order, runtime },
         };
-        (Arc::new(shared), taken)
     }
 
-    /// Keeps the owner until there is something to do for it.
-    pub(super) fn rest(&self, owner: Resting) {
-        *self.resting() = Some(owner);
-    }
-
-    fn resting(&self) -> MutexGuard<'_, Option<Resting>> {
-        self.resting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn owner(&self) -> MutexGuard<'_, Owner> {
+        self.owner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn command(&self, command: Command) {
-        let resting = self.resting().take();
-        match (resting, &command) {
-            (Some(owner), Command::Wake) => owner.wake(),
-            // It has nothing to stop, and never will.
-            (Some(_), _) => self.set(Phase::Gone("it was stopped".into())),
-            (None, _) => {}
+        let mut owner = self.owner();
+        *owner = match (std::mem::take(&mut *owner), &command) {
+            (Owner::Resting { order, runtime }, Command::Wake) => {
+                Owner::start(order, None, &runtime)
+            }
+            (Owner::Resting { .. }, Command::Kill | Command::Stop(_)) => {
+                self.set(Phase::Gone("it was stopped".into()));
+                Owner::None
+            }
+            (owner, _) => owner,
+        };
+        if let Owner::Running(commands) = &*owner {
+            // A task that has ended wants nothing any more.
+            drop(commands.send(command));
         }
-        // An owner that has ended wants nothing any more.
-        drop(self.commands.send(command));
     }
 
     pub(super) fn set(&self, phase: Phase) {
