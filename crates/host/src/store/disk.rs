@@ -187,7 +187,9 @@ fn read(path: &Path, limit: u64) -> io::Result<DiskReply> {
         Ok(shared) => shared,
         Err(reason) => return Ok(DiskReply::Unsafe(reason)),
     };
-    let mut bytes = Vec::new();
+    // As large as the file says it is: what grows into its size takes up to twice that.
+    let expected = usize::try_from(metadata.len().min(limit)).unwrap_or_default();
+    let mut bytes = Vec::with_capacity(expected.saturating_add(1));
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         return Ok(DiskReply::TooLarge(metadata.len()));
