@@ -96,6 +96,8 @@ impl HostEnd {
             let read = match self.stream.read(&mut buffer) {
                 Ok(0) => return Ok(None),
                 Ok(read) => read,
+                // A read with a time limit is not resumed after a signal.
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
                 Err(e) if e.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                     return Err(io::Error::other("the plugin said nothing for too long"));
