@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
-use std::time::Duration;
 
 use keyway_host::catalog::Operation;
 use keyway_host::operator::OperatorId;
@@ -12,6 +11,7 @@ use serde_json::json;
 use tokio::task::JoinHandle;
 
 use super::plugins::Named;
+use crate::support::until;
 
 const ROUNDS: usize = 60;
 const CALLERS: usize = 6;
@@ -84,17 +84,6 @@ impl Callers {
             task.await.unwrap();
         }
     }
-}
-
-async fn until(holds: impl Fn() -> bool) {
-    let comes = async {
-        while !holds() {
-            tokio::time::sleep(Duration::from_micros(200)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), comes)
-        .await
-        .unwrap();
 }
 
 fn clock() -> PluginId {

@@ -19,6 +19,7 @@ use keyway_plugin_api::{
 use keyway_test_support::TestHost;
 
 use super::{id, status};
+use crate::support::until;
 
 const REMOTE: &str = r#"{ "$schema": "https://agent-plugins.org/schemas/1.0.0/plugin.schema.json",
     "name": "remote", "version": "0.1.0", "extensions": { "dev.keyway": {
@@ -271,14 +272,7 @@ async fn r10_changed_tools_are_out_and_wait_for_an_operator() {
         let state = host.catalog();
         state.entry(&id("remote")).unwrap().keyway.authority == Authority::PendingApproval
     };
-    let comes = async {
-        while !waits() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), comes)
-        .await
-        .unwrap();
+    until(waits).await;
 }
 
 #[tokio::test]
