@@ -351,6 +351,16 @@ fn gemini_says_what_it_loses() {
             vec![text("`enum`")],
         ),
         (
+            json!({"type": "null", "enum": [null]}),
+            json!({"type": "null"}),
+            vec![],
+        ),
+        (
+            json!({"type": "null", "const": "x"}),
+            json!({"type": "null", "description": "(enum: [\"x\"])"}),
+            vec![text("`enum`")],
+        ),
+        (
             json!({"type": ["integer", "null"], "exclusiveMinimum": 0}),
             json!({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "null"}]}),
             vec![],

@@ -127,7 +127,7 @@ impl Projection<'_> {
         };
         let is_full = match members.get("type").and_then(Value::as_str) {
             Some("string" | "integer" | "number") => return,
-            Some("null") => true,
+            Some("null") => values.contains(&Value::Null),
             Some("boolean") => values.contains(&true.into()) && values.contains(&false.into()),
             _ => false,
         };
