@@ -83,7 +83,7 @@ pub enum Missing {
     Files,
     /// Files of the same user can be emptied.
     FileTruncation,
-    /// Limits of the host's processes can be changed.
+    /// Limits and priorities of the host's processes can be changed.
     HostLimits,
     /// The memory, environment and descriptors of the host's processes can be read and changed.
     HostMemory,
@@ -129,7 +129,9 @@ impl fmt::Display for Missing {
             }
             Self::Files => "the program can read and write its user's files",
             Self::FileTruncation => "the program can empty its user's files",
-            Self::HostLimits => "the program can change the limits of its user's processes",
+            Self::HostLimits => {
+                "the program can change limits and priorities of its user's processes"
+            }
             Self::HostMemory => "the program can read and change its user's processes",
             Self::HostMessages => "the program can use its user's shared memory and message queues",
             Self::KernelSurface => {

@@ -14,6 +14,7 @@ use super::outright;
 use super::rules::TRUNCATION;
 use crate::error::SpawnError;
 use crate::jail::Jail;
+use crate::probe::Namespaces;
 
 /// Refused outright, as not permitted.
 const REFUSED: &[libc::c_long] = &[
@@ -152,6 +153,10 @@ const FILE_SETATTR: libc::c_long = 469;
 /// Controls of a device or file that are refused: typing into a terminal, attributes of a file.
 const CONTROLS: &[u64] = &[0x5412, 0x541c, 0x4008_6602, 0x401c_5820];
 
+/// Every process of a user, to the calls that set priorities.
+const PRIO_USER: u64 = 2;
+const IOPRIO_WHO_USER: u64 = 3;
+
 /// Each flag of a fork that would make a namespace.
 const NAMESPACE_FLAGS: &[i32] = &[
     libc::CLONE_NEWNS,
@@ -220,6 +225,9 @@ fn conditional(jail: &Jail) -> Result<Rules, BackendError> {
     );
     // Limits of others; a program may see and lower its own.
     rules.insert(libc::SYS_prlimit64, vec![is_not(0, 0)?]);
+    if jail.probe.namespaces == Namespaces::None {
+        others_share_of_time(&mut rules)?;
+    }
     let flags = NAMESPACE_FLAGS.iter().map(|flag| has(0, *flag, *flag));
     rules.insert(libc::SYS_clone, flags.collect::<Result<_, _>>()?);
     let controls = CONTROLS.iter().map(|control| is(1, *control));
@@ -232,6 +240,27 @@ fn conditional(jail: &Jail) -> Result<Rules, BackendError> {
         rules.insert(libc::SYS_mmap, vec![has(3, shared, shared)?]);
     }
     Ok(rules)
+}
+
+/// Refuses to set who gets how much of the processors and the disk, but for the calling thread: where
+/// processes of others have numbers, the host's would be slowed or bound to one processor.
+fn others_share_of_time(rules: &mut Rules) -> Result<(), BackendError> {
+    for number in [
+        libc::SYS_sched_setaffinity,
+        libc::SYS_sched_setattr,
+        libc::SYS_sched_setparam,
+        libc::SYS_sched_setscheduler,
+    ] {
+        rules.insert(number, vec![is_not(0, 0)?]);
+    }
+    // These also take a zero for every process of the user.
+    for (number, user) in [
+        (libc::SYS_ioprio_set, IOPRIO_WHO_USER),
+        (libc::SYS_setpriority, PRIO_USER),
+    ] {
+        rules.insert(number, vec![is(0, user)?, is_not(1, 0)?]);
+    }
+    Ok(())
 }
 
 fn rule(argument: u8, op: SeccompCmpOp, value: u64) -> Result<SeccompRule, BackendError> {

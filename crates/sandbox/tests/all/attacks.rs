@@ -46,6 +46,10 @@ const PROCESSES: &[&str] = &[
     "take_host_descriptor",
     "signal_host",
     "limit_host",
+    "pin_host",
+    "schedule_host",
+    "slow_host",
+    "slow_hosts_disk",
     "share_host_memory",
 ];
 

@@ -45,6 +45,48 @@ pub(crate) const ATTACKS: &[(&str, Attack)] = &[
         let done = unsafe { libc::prlimit(scene.host, libc::RLIMIT_CPU, limit, old) };
         checked(done.into()).map(drop)
     }),
+    ("pin_host", |scene, _| {
+        // SAFETY: both calls are given a whole set of processors.
+        let done = unsafe {
+            let (size, mut set) = (size_of::<libc::cpu_set_t>(), std::mem::zeroed());
+            checked(libc::sched_getaffinity(0, size, &raw mut set).into())?;
+            libc::sched_setaffinity(scene.host, size, &raw const set)
+        };
+        checked(done.into()).map(drop)
+    }),
+    ("schedule_host", |scene, _| {
+        // SAFETY: a structure of zeros has no priority, which is what this policy wants.
+        let done = unsafe {
+            let parameters = std::mem::zeroed();
+            libc::sched_setscheduler(scene.host, libc::SCHED_BATCH, &raw const parameters)
+        };
+        checked(done.into()).map(drop)
+    }),
+    ("slow_host", |scene, _| {
+        // SAFETY: numbers only; the host keeps the priority that it has.
+        let done = unsafe {
+            let host = scene.host.cast_unsigned();
+            libc::setpriority(
+                libc::PRIO_PROCESS,
+                host,
+                libc::getpriority(libc::PRIO_PROCESS, host),
+            )
+        };
+        checked(done.into()).map(drop)
+    }),
+    ("slow_hosts_disk", |scene, _| {
+        let (one_process, best_effort_last) = (1, 2 << 13 | 7);
+        // SAFETY: numbers only.
+        let done = unsafe {
+            libc::syscall(
+                libc::SYS_ioprio_set,
+                one_process,
+                scene.host,
+                best_effort_last,
+            )
+        };
+        checked(done).map(drop)
+    }),
     ("share_host_memory", |scene, _| {
         // SAFETY: numbers only, and no address is wished for.
         unsafe {
