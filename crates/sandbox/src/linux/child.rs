@@ -206,7 +206,7 @@ fn become_program(plan: &Plan) -> Done {
     Err((Step::Exec, plan.exec()))
 }
 
-/// Leaves 0, 1, 2 and what was handed over; all else is closed by the exec.
+/// Leaves 0, 1, 2 and what was handed over, and what is needed until the exec closes it.
 fn place_descriptors(plan: &Plan) -> Result<(), Errno> {
     let standard = [&plan.stdin, &plan.stdout, &plan.stderr];
     let mut next: RawFd = 0;
@@ -215,7 +215,18 @@ fn place_descriptors(plan: &Plan) -> Result<(), Errno> {
         sys::copy_fd(fd.as_raw_fd(), next)?;
         next += 1;
     }
-    let flags = libc::CLOSE_RANGE_CLOEXEC;
-    sys::close_range(next.cast_unsigned(), u32::MAX, flags)?;
-    Ok(())
+    let mut needed = plan.needed_until_exec();
+    needed.sort_unstable();
+    close_between(next, needed)
+}
+
+/// Closes all from a number on but these. To mark them to be closed would need Linux 5.11.
+fn close_between(mut from: RawFd, needed: [RawFd; 3]) -> Result<(), Errno> {
+    for fd in needed {
+        if fd > from {
+            sys::close_range(from.cast_unsigned(), (fd - 1).cast_unsigned(), 0)?;
+        }
+        from = from.max(fd + 1);
+    }
+    sys::close_range(from.cast_unsigned(), u32::MAX, 0).map(drop)
 }

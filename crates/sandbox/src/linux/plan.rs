@@ -3,10 +3,9 @@
 use std::ffi::{CString, OsStr};
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::sync::Arc;
 
 use rustix::process::Resource;
 use seccompiler::BpfProgram;
@@ -131,6 +130,17 @@ impl Plan {
         self.namespaces != Namespaces::None
     }
 
+    /// Descriptors that the child uses once all others are closed. The exec closes them.
+    pub(super) fn needed_until_exec(&self) -> [RawFd; 3] {
+        let report = self.report.as_raw_fd();
+        let sealed = match &self.command.file {
+            Executable::Path(_) => report,
+            Executable::Sealed(file) => file.as_raw_fd(),
+        };
+        let ruleset = self.landlock.as_ref().map_or(report, |fd| fd.as_raw_fd());
+        [report, sealed, ruleset]
+    }
+
     /// Becomes the program, in the child.
     #[expect(unsafe_code, reason = "hands the prepared vectors to the kernel")]
     pub(super) fn exec(&self) -> Errno {
@@ -153,7 +163,7 @@ struct Command {
 
 enum Executable {
     Path(CString),
-    Sealed(Arc<OwnedFd>),
+    Sealed(OwnedFd),
 }
 
 /// C strings and their addresses, ended by a zero.
@@ -176,7 +186,7 @@ impl Command {
     fn new(jail: &Jail, program: &Program) -> Result<Self, SpawnError> {
         let file = match &program.image {
             Image::At(path) => Executable::Path(c_string(path.as_os_str(), "the program's path")?),
-            Image::Sealed { file, .. } => Executable::Sealed(Arc::clone(file)),
+            Image::Sealed { file, .. } => Executable::Sealed(above(file)?),
         };
         let names = std::iter::once(&program.name).chain(&program.arguments);
         let arguments = names.map(|argument| c_string(argument, "an argument"));
@@ -218,7 +228,12 @@ fn descriptors(handover: Handover) -> Result<(OwnedFd, Vec<OwnedFd>), SpawnError
     reason = "the lower one is closed here"
 )]
 fn raise(fd: OwnedFd) -> Result<OwnedFd, SpawnError> {
-    rustix::io::fcntl_dupfd_cloexec(&fd, ABOVE)
+    above(&fd)
+}
+
+/// Copies a descriptor to a high number.
+fn above(fd: &OwnedFd) -> Result<OwnedFd, SpawnError> {
+    rustix::io::fcntl_dupfd_cloexec(fd, ABOVE)
         .map_err(io::Error::from)
         .map_err(SpawnError::host("copying a descriptor"))
 }

@@ -53,7 +53,7 @@ macro_rules! of_numbers {
 of_numbers! {
     /// Closes a descriptor.
     close(fd: RawFd) = libc::SYS_close, [int(fd), 0, 0, 0, 0];
-    /// Closes, or marks to be closed at the exec, all descriptors of a range.
+    /// Closes all descriptors of a range.
     close_range(first: u32, last: u32, flags: u32)
         = libc::SYS_close_range, [first as usize, last as usize, flags as usize, 0, 0];
     /// Makes `to` a copy of `from` that stays open at the exec.

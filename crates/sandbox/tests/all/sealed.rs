@@ -1,6 +1,6 @@
 //! The bytes that were approved are the bytes that run.
 
-use std::fs;
+use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -122,6 +122,16 @@ fn s_d6_sealed_bytes_cannot_be_changed_through_what_the_program_has_open() {
         .spawn(&program.args(["-c", "exit 5"]), Handover::new())
         .unwrap();
     assert_eq!(again.wait().unwrap(), Ended::Exited(5));
+}
+
+#[test]
+fn s_d6_what_is_handed_over_never_takes_the_place_of_the_sealed_bytes() {
+    // The number of the sealed bytes is a low one in this process, and so is one of these.
+    let program = Program::sealed("/bin/true").unwrap();
+    let other = File::open("/bin/false").unwrap();
+    let handover = (0..32).fold(Handover::new(), |all, _| all.fd(other.try_clone().unwrap()));
+    let mut confined = Jail::new().spawn(&program, handover).unwrap();
+    assert_eq!(confined.wait().unwrap(), Ended::Exited(0));
 }
 
 #[test]
