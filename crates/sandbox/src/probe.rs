@@ -16,6 +16,8 @@ pub struct Probe {
     pub(crate) landlock: u32,
     pub(crate) seccomp: bool,
     pub(crate) namespaces: Namespaces,
+    /// Whether the processes of each user namespace are counted apart.
+    pub(crate) counts_apart: bool,
 }
 
 /// How namespaces can be had.
@@ -50,6 +52,7 @@ impl Probe {
             landlock: 0,
             seccomp: false,
             namespaces: Namespaces::None,
+            counts_apart: false,
         };
     }
 

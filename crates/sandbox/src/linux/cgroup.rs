@@ -6,6 +6,8 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
 use crate::error::SpawnError;
 use crate::limits::Limits;
 
@@ -27,17 +29,21 @@ pub(super) struct Offer {
 
 impl Offer {
     /// Looks at what a parent group hands down to the groups below it.
-    pub(super) fn of(parent: &Path) -> Self {
-        let handed = fs::read_to_string(parent.join("cgroup.subtree_control")).unwrap_or_default();
+    ///
+    /// # Errors
+    /// Where the folder is no group of version 2: a group of version 1 would hold the processes but
+    /// neither bound nor end them.
+    pub(super) fn of(parent: &Path) -> io::Result<Self> {
+        let handed = fs::read_to_string(parent.join("cgroup.subtree_control"))?;
         let has = |name| {
             handed
                 .split_whitespace()
                 .any(|controller| controller == name)
         };
-        Self {
+        Ok(Self {
             memory: has("memory"),
             processes: has("pids"),
-        }
+        })
     }
 }
 
@@ -50,9 +56,9 @@ impl Group {
             path: path.clone(),
             source,
         };
+        let offer = Offer::of(parent).map_err(failed)?;
         fs::create_dir(&path).map_err(failed)?;
         let group = Self { path: path.clone() };
-        let offer = Offer::of(parent);
         if let (true, Some(bytes)) = (offer.memory, limits.memory()) {
             group.set("memory.max", bytes).map_err(failed)?;
             // Without swap the limit is the limit; kernels without swap have no such file.
@@ -70,17 +76,41 @@ impl Group {
 
     /// Kills all processes of the group.
     pub(super) fn kill(&self) {
-        // A group without this file (before Linux 5.14) leaves it to the reaper.
-        let _ = self.set("cgroup.kill", 1);
+        if self.set("cgroup.kill", 1).is_err() {
+            self.kill_each();
+        }
     }
 
-    /// Blocks until the group holds no process, for a second at most.
-    pub(super) fn settle(&self) {
+    /// Kills what a kernel without that switch (before Linux 5.14) has in the group.
+    ///
+    /// Nothing forks in a group that is frozen, and what is frozen can be killed.
+    fn kill_each(&self) {
+        let _ = self.set("cgroup.freeze", 1);
+        for pid in self.members() {
+            let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else {
+                continue;
+            };
+            // The number may have gone to another process before it was opened.
+            if self.members().contains(&pid) {
+                let _ = pidfd_send_signal(&process, Signal::KILL);
+            }
+        }
+    }
+
+    fn members(&self) -> Vec<Pid> {
+        let ids = fs::read_to_string(self.path.join("cgroup.procs")).unwrap_or_default();
+        let ids = ids.lines().filter_map(|line| line.parse().ok());
+        ids.filter_map(Pid::from_raw).collect()
+    }
+
+    /// Kills all processes of the group and blocks until it holds none, for ten seconds at most.
+    pub(super) fn end(&self) {
         let moment = rustix::event::Timespec {
             tv_sec: 0,
             tv_nsec: 2_000_000,
         };
-        for _ in 0..500 {
+        for _ in 0..5_000 {
+            self.kill();
             let events = fs::read_to_string(self.path.join("cgroup.events")).unwrap_or_default();
             if !events.lines().any(|line| line == "populated 1") {
                 return;
@@ -109,8 +139,7 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        self.kill();
-        self.settle();
+        self.end();
         // A group that still holds a process cannot be removed; it goes with its parent.
         let _ = fs::remove_dir(&self.path);
     }

@@ -15,6 +15,7 @@ mod spawner;
 mod sys;
 mod tree;
 
+use std::fs;
 use std::io::{self, Read as _};
 use std::os::fd::AsFd as _;
 use std::sync::OnceLock;
@@ -33,6 +34,7 @@ pub(crate) use tree::Tree;
 /// Asks the kernel what it offers, once.
 pub(crate) fn detect() -> Probe {
     static DETECTED: OnceLock<Probe> = OnceLock::new();
+    let release = || fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     *DETECTED.get_or_init(|| Probe {
         landlock: sys::landlock_version()
             .ok()
@@ -43,7 +45,15 @@ pub(crate) fn detect() -> Probe {
             .into_iter()
             .find(|namespaces| works(*namespaces))
             .unwrap_or(Namespaces::None),
+        counts_apart: version(&release()) >= (5, 14),
     })
+}
+
+/// The first two numbers of a kernel's release.
+fn version(release: &str) -> (u32, u32) {
+    let numbers = release.split(|c: char| !c.is_ascii_digit());
+    let mut numbers = numbers.map(|number| number.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
 fn works(namespaces: Namespaces) -> bool {
@@ -64,9 +74,13 @@ pub(crate) fn expected(jail: &Jail) -> Reached {
         landlock,
         seccomp,
         namespaces,
+        counts_apart: _,
     } = jail.probe;
     let inside = namespaces != Namespaces::None;
-    let group = jail.cgroup.as_deref().map(cgroup::Offer::of);
+    let group = jail
+        .cgroup
+        .as_deref()
+        .and_then(|parent| cgroup::Offer::of(parent).ok());
     let limits = jail.limits;
     let by_group = |has: fn(cgroup::Offer) -> bool| group.is_some_and(has);
     let counted = counts_processes(jail) || by_group(|offer| offer.processes);
@@ -117,13 +131,18 @@ pub(crate) fn expected(jail: &Jail) -> Reached {
 
 /// Returns whether the kernel counts the processes of a jail apart from all others.
 ///
-/// It never counts those of user 0, and those of one user together unless a user namespace or a
-/// user of its own sets the jail apart.
+/// It never counts those of user 0, and those of one user together unless a user namespace (since
+/// Linux 5.14) or a user of its own sets the jail apart. Before that the limit would hold the
+/// program to what its user's other processes leave of it.
 fn counts_processes(jail: &Jail) -> bool {
     match jail.run_as {
         Some((user, _)) => user != 0,
-        None => jail.probe.namespaces == Namespaces::User && !rustix::process::geteuid().is_root(),
+        None => counts_namespace(&jail.probe) && !rustix::process::geteuid().is_root(),
     }
+}
+
+fn counts_namespace(probe: &Probe) -> bool {
+    probe.namespaces == Namespaces::User && probe.counts_apart
 }
 
 /// Starts a program.
@@ -161,5 +180,38 @@ pub(crate) fn spawn(
             step: child::Step::named(*step),
             source: io::Error::from_raw_os_error(errno.try_into().map_or(0, i32::from_ne_bytes)),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_are_compared_by_their_numbers() {
+        for (release, expected) in [
+            ("5.10.0-46-amd64\n", (5, 10)),
+            ("6.1.0-56-amd64", (6, 1)),
+            ("6.18.44-fc-v782", (6, 18)),
+            ("7-rc1", (7, 0)),
+            ("", (0, 0)),
+        ] {
+            assert_eq!(version(release), expected, "{release}");
+        }
+        assert!(version("6.1.0") > (5, 14) && version("5.9.1") < (5, 14));
+    }
+
+    #[test]
+    fn an_ordinary_users_processes_are_only_limited_where_they_are_counted_apart() {
+        let mut probe = Probe::detect();
+        for (namespaces, counts_apart, counted) in [
+            (Namespaces::User, true, true),
+            (Namespaces::User, false, false),
+            (Namespaces::Plain, true, false),
+            (Namespaces::None, true, false),
+        ] {
+            (probe.namespaces, probe.counts_apart) = (namespaces, counts_apart);
+            assert_eq!(counts_namespace(&probe), counted, "{probe:?}");
+        }
     }
 }

@@ -21,6 +21,14 @@ const NETWORK: u32 = 4;
 /// Builds the ruleset of a jail, or nothing where the kernel has no Landlock.
 pub(super) fn ruleset(jail: &Jail) -> Result<Option<OwnedFd>, SpawnError> {
     if jail.probe.landlock == 0 {
+        // What must be there must be there on every kernel.
+        for path in jail.read.iter().chain(&jail.scratch) {
+            let is_there = path.metadata();
+            is_there.map_err(|source| SpawnError::Path {
+                path: path.clone(),
+                source,
+            })?;
+        }
         return Ok(None);
     }
     let abi = abi(jail.probe.landlock);

@@ -75,8 +75,7 @@ impl Tree {
             Err(errno) => return Err(errno.into()),
         }
         if let Some(group) = &self.group {
-            group.kill();
-            group.settle();
+            group.end();
         }
         let ended = self.report().map_or(Ended::Killed, how);
         let beyond_memory = self.group.as_ref().is_some_and(Group::ran_out_of_memory);

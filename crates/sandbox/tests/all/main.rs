@@ -10,6 +10,7 @@
 mod attacks;
 mod bombs;
 mod grants;
+mod groups;
 mod levels;
 mod orphans;
 mod scene;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 
-use keyway_sandbox::{Ended, Environment, Handover, Jail, Mechanism, Missing, Probe, Program};
+use keyway_sandbox::{Ended, Environment, Handover, Jail, Probe, Program};
 
 use super::scene::{eventually, pause};
 
@@ -128,62 +128,6 @@ fn holds(pid: u32, bytes: &[u8]) -> bool {
 }
 
 #[test]
-fn a_control_group_holds_the_program_and_goes_with_it() {
-    let Some(parent) = delegated() else {
-        return; // No group of version 2 is delegated to the user of this run.
-    };
-    for jail in jails() {
-        let jail = jail.cgroup(&parent);
-        let groups = || {
-            let all = fs::read_dir(&parent)
-                .unwrap()
-                .flatten()
-                .map(|entry| entry.path());
-            let ours = format!("keyway-{}-", std::process::id());
-            all.filter(|path| {
-                path.file_name()
-                    .unwrap()
-                    .to_str()
-                    .unwrap()
-                    .starts_with(&ours)
-            })
-            .map(|path| fs::read_to_string(path.join("cgroup.procs")).unwrap())
-            .collect::<Vec<_>>()
-        };
-        let mut confined = jail
-            .spawn(&Program::at("/bin/sleep").arg("1000"), Handover::new())
-            .unwrap();
-        assert_eq!(
-            groups()
-                .iter()
-                .map(|ids| ids.lines().count())
-                .collect::<Vec<_>>(),
-            [2]
-        );
-        assert!(confined.reached().mechanisms().contains(&Mechanism::Cgroup));
-        assert!(!confined.reached().lacks(Missing::ProcessTree));
-        confined.kill().unwrap();
-        assert_eq!(confined.wait().unwrap(), Ended::Killed);
-        drop(confined);
-        assert!(groups().is_empty());
-    }
-}
-
-/// A group of version 2 that this user may make groups in.
-fn delegated() -> Option<std::path::PathBuf> {
-    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
-    let mounted = mounts
-        .lines()
-        .find(|line| line.contains(" cgroup2 "))?
-        .split(' ')
-        .nth(1)?;
-    let path = std::path::Path::new(mounted).join(format!("probe-{}", std::process::id()));
-    fs::create_dir(&path).ok()?;
-    fs::remove_dir(&path).ok()?;
-    Some(mounted.into())
-}
-
-#[test]
 fn a_start_that_fails_says_at_what() {
     let nothing = tempfile::tempdir().unwrap();
     let spawn = |jail: Jail, program: Program| jail.spawn(&program, Handover::new()).unwrap_err();
@@ -195,8 +139,11 @@ fn a_start_that_fails_says_at_what() {
             .starts_with("the confined child failed at executing the program: No such file"),
         "{error}"
     );
-    let error = spawn(Jail::new().read("/no/such/path"), Program::at("/bin/true"));
-    assert_eq!(error.code(), "SANDBOX_PATH");
+    for probe in [Probe::detect(), Probe::detect().with_landlock_at_most(0)] {
+        let jail = Jail::new().probe(probe).read("/no/such/path");
+        let error = spawn(jail, Program::at("/bin/true"));
+        assert_eq!(error.code(), "SANDBOX_PATH");
+    }
     let error = spawn(
         Jail::new().working_dir("/no/such/path"),
         Program::at("/bin/true"),

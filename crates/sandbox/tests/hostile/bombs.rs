@@ -7,6 +7,7 @@ use std::io::Write as _;
 pub(crate) fn run(arguments: &[String]) {
     let (kind, most) = (arguments[0].as_str(), arguments[1].parse::<u64>().unwrap());
     let got = match kind {
+        "crowd" => crowd(most),
         "descriptors" => descriptors(most),
         "disk" => disk(most),
         "memory" => memory(most, libc::MAP_PRIVATE),
@@ -15,6 +16,35 @@ pub(crate) fn run(arguments: &[String]) {
         _ => spin(),
     };
     println!("got {got}");
+}
+
+/// Fills megabytes with children, each far below any limit of its own, and then as many by itself.
+fn crowd(most: u64) -> u64 {
+    let each = 4;
+    let mut children = Vec::new();
+    while (children.len() as u64 + 1) * each <= most / 2 {
+        let (mut ready, tell) = std::io::pipe().unwrap();
+        // SAFETY: the child fills memory and waits; this program has one thread.
+        match unsafe { libc::fork() } {
+            -1 => break,
+            0 => {
+                let _held = filled(each);
+                let _ = (&tell).write_all(&[0]);
+                sleep();
+            }
+            pid => children.push(pid),
+        }
+        drop(tell);
+        let _ = std::io::Read::read(&mut ready, &mut [0]);
+    }
+    let own: Vec<_> = (0..most / 2).map(|_| filled(1)).collect();
+    kill(&children);
+    children.len() as u64 * each + own.len() as u64
+}
+
+/// Megabytes that were written to: what is only mapped takes up nothing.
+fn filled(megabytes: u64) -> Vec<u8> {
+    std::hint::black_box(vec![1; (megabytes << 20) as usize])
 }
 
 fn descriptors(most: u64) -> u64 {
@@ -73,11 +103,15 @@ fn processes(most: u64) -> u64 {
             pid => children.push(pid),
         }
     }
-    for pid in &children {
+    kill(&children);
+    children.len() as u64
+}
+
+fn kill(children: &[i32]) {
+    for pid in children {
         // SAFETY: numbers only.
         unsafe { libc::kill(*pid, libc::SIGKILL) };
     }
-    children.len() as u64
 }
 
 fn spin() -> ! {

@@ -147,6 +147,9 @@ fn jailed(order: &Order) {
     };
     println!("pid {}", confined.pid());
     println!("level {}", confined.reached().level());
+    for mechanism in confined.reached().mechanisms() {
+        println!("mechanism {mechanism}");
+    }
     for missing in confined.reached().missing() {
         println!("missing {missing:?}");
     }
