@@ -70,7 +70,7 @@ impl Spawned {
         let mut talk = Talk::new(&stream, channel_limits(order), deadline);
         match talk.open(order, secret, secret_pipe).await {
             Ok(()) => {}
-            Err(shaken) => return Err(explain(&mut process, shaken).await),
+            Err(shaken) => return Err(explain(&mut process, shaken, order).await),
         }
         let (decoder, rest) = (talk.decoder, talk.rest);
         let (receiving, sending) = stream.into_split();
@@ -89,7 +89,7 @@ impl Spawned {
         };
         match prepare(&child.link, order).await {
             Ok(registered) => child.registered = registered,
-            Err(error) => return Err(child.explain(error).await),
+            Err(error) => return Err(child.explain(error, order).await),
         }
         Ok(child)
     }
@@ -97,7 +97,7 @@ impl Spawned {
 
 impl Child {
     /// Says why a stage failed; a channel that ended is explained by the process.
-    async fn explain(mut self, error: StageError) -> ProcessError {
+    async fn explain(mut self, error: StageError, order: &Order) -> ProcessError {
         let error = match error {
             StageError::Known(error) => error,
             StageError::Gone => {
@@ -107,7 +107,7 @@ impl Child {
                         code,
                         problem: problem.clone(),
                     },
-                    _ => gone(&mut self.process).await,
+                    _ => gone(&mut self.process, order).await,
                 }
             }
         };
@@ -137,9 +137,9 @@ fn unwritable(error: &serde_json::Error) -> ProcessError {
     }
 }
 
-async fn explain(process: &mut Process, shaken: Shaken) -> ProcessError {
+async fn explain(process: &mut Process, shaken: Shaken, order: &Order) -> ProcessError {
     let error = match shaken {
-        Shaken::Gone => gone(process).await,
+        Shaken::Gone => gone(process, order).await,
         Shaken::Host(what, source) => ProcessError::Host { what, source },
         Shaken::Wrong(error) => ProcessError::Handshake {
             error,
@@ -151,8 +151,8 @@ async fn explain(process: &mut Process, shaken: Shaken) -> ProcessError {
 }
 
 /// Says how a process whose channel ended came to its end.
-async fn gone(process: &mut Process) -> ProcessError {
-    let grace = Duration::from_millis(250);
+async fn gone(process: &mut Process, order: &Order) -> ProcessError {
+    let grace = Duration::from_millis(order.options.supervision.exit_grace_ms);
     let how = match tokio::time::timeout(grace, process.ended()).await {
         Ok(ended) => ended,
         Err(_) => "closed its channel".to_owned(),

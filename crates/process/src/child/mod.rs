@@ -31,8 +31,9 @@ use crate::program::Scratch;
 use crate::runtime::Registered;
 use output::Output;
 
-/// How long the last words of a process are waited for.
-const LAST_WORDS: Duration = Duration::from_millis(5);
+/// How long the last words of a process are waited for. They have been written when it has ended; a
+/// machine that is busy reads them later.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// A process that serves.
 pub(crate) struct Child {

@@ -33,7 +33,8 @@ pub struct SupervisorPolicy {
     pub ignored_cancels: usize,
     /// The window in which ignored cancellations are counted (60,000).
     pub ignored_window_ms: u64,
-    /// How long a process whose channel closed may take to end (250).
+    /// How long a process whose channel closed may take to end (1,000): its end says why, and on a busy
+    /// machine it comes later.
     pub exit_grace_ms: u64,
 }
 
@@ -50,7 +51,7 @@ impl Default for SupervisorPolicy {
             strikes: 2,
             ignored_cancels: 3,
             ignored_window_ms: 60_000,
-            exit_grace_ms: 250,
+            exit_grace_ms: 1_000,
         }
     }
 }

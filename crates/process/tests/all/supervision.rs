@@ -273,7 +273,7 @@ fn the_strongest_sign_is_the_reason() {
 fn a_closed_channel_waits_a_moment_for_the_exit() {
     let mut run = Run::new();
     assert!(run.serve().event(Event::ChannelClosed).is_empty());
-    assert!(run.wait(249).event(Event::Tick).is_empty());
+    assert!(run.wait(999).event(Event::Tick).is_empty());
     let actions = run.wait(1).event(Event::Tick);
     assert!(
         matches!(actions[..], [Action::TakeDown { .. }, Action::Kill]),

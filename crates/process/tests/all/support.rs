@@ -41,12 +41,17 @@ pub(crate) fn generous() -> Limits {
     }
 }
 
+/// How long the end of a process may take after that of its channel: its reason is asked for, however
+/// busy the machine is.
+const EXIT_GRACE_MS: u64 = 20_000;
+
 /// Options that are quick in everything that tests wait for, and patient with what has to come.
 pub(crate) fn quick() -> ProcessOptions {
     ProcessOptions::new()
         .with_handshake(CEILING)
         .with_supervision(SupervisorPolicy {
             backoff_ms: 20,
+            exit_grace_ms: EXIT_GRACE_MS,
             ..SupervisorPolicy::default()
         })
 }
@@ -68,6 +73,7 @@ pub(crate) fn tireless() -> SupervisorPolicy {
         backoff_ms: 1,
         backoff_max_ms: 5,
         crashes: usize::MAX,
+        exit_grace_ms: EXIT_GRACE_MS,
         strikes: u32::MAX,
         ..SupervisorPolicy::default()
     }
