@@ -111,6 +111,11 @@ impl Failure {
         self.during(operation)
     }
 
+    /// Returns the plugin that the failure is about.
+    pub(crate) fn plugin(&self) -> Option<&str> {
+        self.0.plugin.as_deref()
+    }
+
     /// Returns the stable code.
     pub(crate) fn code(&self) -> &'static str {
         self.0.code

@@ -11,6 +11,8 @@ mod runtimes;
 mod states;
 mod trail;
 
+use std::error::Error;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -28,6 +30,7 @@ use self::ear::Ear;
 use self::trail::LazyTrail;
 use crate::args::Global;
 use crate::failure::Failure;
+use crate::nearest::nearest;
 
 pub(crate) use self::development::{Development, Round};
 pub(crate) use self::ear::Heard;
@@ -63,9 +66,14 @@ impl Session {
             .operator(operator.clone())
             .audit(ear.clone())
             .state_dir(&dir);
-        let builder = equip(builder, &dir, &redactor)?;
+        let built = equip(builder, &dir, &redactor)?.build();
+        let built = built.map_err(|error| {
+            let failure = Failure::new(error.code(), &error);
+            let failure = closed(failure, &dir, &error);
+            error.hints().into_iter().fold(failure, Failure::hint)
+        })?;
         Ok(Self {
-            host: Arc::new(builder.build()?),
+            host: Arc::new(built),
             runtime: runtime()?,
             limits: Limits::default(),
             operator,
@@ -150,6 +158,20 @@ impl Session {
         }
     }
 
+    /// Adds to a failure about a plugin that is not installed which one may have been meant.
+    pub(crate) fn guess(&self, failure: Failure) -> Failure {
+        if failure.code() != "PLUGIN_NOT_FOUND" {
+            return failure;
+        }
+        let state = self.state();
+        let installed = state.entries.keys().map(PluginId::as_str);
+        let typed = failure.plugin().unwrap_or_default();
+        match nearest(typed, installed).map(|near| format!("did you mean `{near}`?")) {
+            Some(question) => failure.detail(question),
+            None => failure,
+        }
+    }
+
     /// Returns what the plugins keep.
     pub(crate) fn states(&self) -> States {
         States::of(&self.dir)
@@ -219,8 +241,44 @@ pub(crate) fn trail(global: &Global) -> Result<Option<Trail>, Failure> {
 
 fn trail_in(dir: &Path) -> Result<Option<Trail>, Failure> {
     let path = dir.join(AUDIT_FILE);
-    if !path.exists() {
-        return Ok(None);
+    // A trail that this user must not see is not an absent one.
+    match path.try_exists() {
+        Ok(false) => Ok(None),
+        Ok(true) => Ok(Some(Trail::open(path)?)),
+        Err(error) => Err(closed(
+            Failure::new(
+                "AUDIT_UNAVAILABLE",
+                format_args!("cannot read {}: {error}", path.display()),
+            ),
+            dir,
+            &error,
+        )),
     }
-    Ok(Some(Trail::open(path)?))
+}
+
+/// Adds to a failure whose state folder it is, where that is why.
+fn closed(failure: Failure, dir: &Path, error: &(dyn Error + 'static)) -> Failure {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    let mut of_system = causes.filter_map(|error| error.downcast_ref::<io::Error>());
+    if !of_system.any(|error| error.kind() == io::ErrorKind::PermissionDenied) {
+        return failure;
+    }
+    let folder = dir.display();
+    match owner(dir) {
+        Some(user) => failure.detail(format!("{folder} belongs to user {user}")),
+        None => failure,
+    }
+    .hint("run this as the user that the folder belongs to, or name another: --dir DIR")
+}
+
+/// Returns the number of the user that a folder belongs to.
+#[cfg(unix)]
+fn owner(dir: &Path) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt as _;
+    Some(std::fs::metadata(dir).ok()?.uid())
+}
+
+#[cfg(not(unix))]
+fn owner(_: &Path) -> Option<u32> {
+    None
 }

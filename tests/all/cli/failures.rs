@@ -213,7 +213,10 @@ fn every_command_has_an_example() {
 fn the_readme_names_every_command() {
     let readme = include_str!("../../../crates/cli/README.md");
     let bench = Bench::new();
-    for group in ["plugin", "call", "state", "audit"] {
+    for command in ["new", "dev", "check"] {
+        assert!(readme.contains(&format!("\n| `{command} ")), "{command}");
+    }
+    for group in ["plugin", "call", "state", "audit", "tool", "mcp"] {
         let help = bench.ok(&format!("{group} --help")).out;
         let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
         for line in commands.take_while(|line| !line.is_empty()) {

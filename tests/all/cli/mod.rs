@@ -17,6 +17,7 @@ mod host;
 mod hostile;
 mod kept;
 mod lookup;
+mod mistakes;
 mod prompt;
 mod running;
 mod shapes;

@@ -42,10 +42,10 @@ fn every_plugin_that_does_not_run_is_named_with_the_command_that_helps() {
          --------------------- -------- --------- -----------\n"
     );
     for said in [
-        &format!("warning: {WITHOUT_A_RUNTIME}\n"),
+        &format!("warning: {WITHOUT_A_RUNTIME}\n  help: keyway plugin info foreign\n"),
         "warning: denied was denied\n  help: keyway plugin approve denied\n",
         "warning: disabled is disabled\n  help: keyway plugin enable disabled\n",
-        "warning: revoked is revoked\n",
+        "warning: revoked is revoked\n  help: keyway plugin info revoked\n",
         "warning: waiting waits for approval (risk: ",
         "  help: keyway plugin approve waiting\n",
     ] {
@@ -86,9 +86,9 @@ fn a_call_of_a_resting_plugins_tool_says_why_it_is_not_there() {
         said.contains("help: keyway plugin approve waiting\n"),
         "{said}"
     );
-    // Control: of a plugin that is not there nothing more is said.
+    // Control: of a plugin that is not there no more is said than where to look.
     let failure = bench.json_failure("tool call nobody/look {}");
-    assert_eq!(failure["hints"], json!([]));
+    assert_eq!(failure["hints"], json!(["keyway tool list"]));
     assert!(
         !failure["message"]
             .as_str()
@@ -119,12 +119,19 @@ fn an_explanation_names_the_command_that_helps() {
 fn an_empty_folder_stays_empty() {
     let bench = Bench::new();
     let ran = bench.ok("tool list");
-    assert_eq!(ran.err, "");
+    assert!(
+        ran.err
+            .starts_with("note: nothing is installed in .keyway\n"),
+        "{ran:#?}"
+    );
     assert_eq!(
         bench.json("tool list"),
         json!({ "tools": [], "plugins": [] })
     );
-    bench.ok("tool explain nobody/look");
+    let explained = bench.ok("tool explain nobody/look");
+    assert_eq!(explained.err, "  help: keyway tool list\n");
+    let refused = bench.fails("tool show nobody/look", "UNKNOWN_TOOL");
+    assert!(refused.ends_with("  help: keyway tool list\n"), "{refused}");
     bench.fails("tool list --as a//b", "NAME_INVALID");
     assert!(!bench.path(".keyway").exists());
     // A call is an act, and so is one that is refused.

@@ -38,7 +38,7 @@ pub(crate) struct NewArgs {
     /// Compiled into a host, or a process of its own [default: linked in Rust].
     #[arg(long, value_name = "RUNTIME", value_enum)]
     pub(crate) runtime: Option<Placement>,
-    /// Use keyway's crates from this checkout instead of the registry (Rust).
+    /// Use keyway's crates from this checkout: they are in no registry yet (Rust).
     #[arg(long, value_name = "PATH")]
     pub(crate) keyway_path: Option<PathBuf>,
 }

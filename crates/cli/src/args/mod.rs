@@ -15,7 +15,8 @@ mod value;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::error::{ContextKind, ContextValue};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 pub(crate) use audit::{AuditCommand, AuditListArgs};
 pub(crate) use author::{CheckArgs, DevArgs, NewArgs};
@@ -118,4 +119,24 @@ pub(crate) enum Command {
     Dev(DevArgs),
     /// Check a plugin package and list every problem.
     Check(CheckArgs),
+}
+
+/// Returns the command that somebody meant who left its group out, or put one where none belongs.
+pub(crate) fn meant(error: &clap::Error) -> Option<String> {
+    let ContextValue::String(word) = error.get(ContextKind::InvalidSubcommand)? else {
+        return None;
+    };
+    let all = Cli::command();
+    if all.find_subcommand(word).is_some() {
+        return Some(format!("keyway {word}"));
+    }
+    let mut groups = all.get_subcommands();
+    groups.find_map(|group| {
+        let command = group.find_subcommand(word)?;
+        Some(format!(
+            "keyway {} {}",
+            group.get_name(),
+            command.get_name()
+        ))
+    })
 }

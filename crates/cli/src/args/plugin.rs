@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use keyway_host::rank::Precedence;
 
-use super::value::Setting;
+use super::value::{Setting, reason};
 use super::{InstallTrust, Lifetime};
 
 const EXAMPLES: &str = "\
@@ -278,7 +278,7 @@ pub(crate) struct RevokeArgs {
     /// The plugin.
     pub(crate) name: String,
     /// Why, for the audit trail.
-    #[arg(long, value_name = "WHY")]
+    #[arg(long, value_name = "WHY", value_parser = reason)]
     pub(crate) reason: String,
 }
 
@@ -340,6 +340,6 @@ pub(crate) struct ProposeArgs {
     #[arg(value_name = "SOURCE")]
     pub(crate) source: String,
     /// What it would be good for.
-    #[arg(long, value_name = "WHY")]
+    #[arg(long, value_name = "WHY", value_parser = reason)]
     pub(crate) why: String,
 }

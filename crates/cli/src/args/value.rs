@@ -56,6 +56,14 @@ impl FromStr for Lifetime {
     }
 }
 
+/// Reads a reason: what an audit trail keeps must say something.
+pub(super) fn reason(text: &str) -> Result<String, String> {
+    match text.trim().is_empty() {
+        true => Err("say why; the audit trail keeps it".to_owned()),
+        false => Ok(text.to_owned()),
+    }
+}
+
 /// A setting and its value, written `KEY=VALUE`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Setting {

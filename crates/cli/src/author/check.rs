@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use keyway_host::limits::Limits;
 use keyway_host::schema::Validator;
-use keyway_plugin_api::{Manifest, Problem, RuntimeSpec, check_api, plugin_api_version};
+use keyway_plugin_api::{
+    Manifest, Problem, RuntimeKind, RuntimeSpec, check_api, plugin_api_version,
+};
 use serde::Serialize;
 
 use crate::lookup::package_in;
@@ -64,12 +66,12 @@ pub(crate) fn check(path: &Path) -> CheckReport {
     match read_manifest(&report.manifest) {
         Ok(manifest) => {
             let folder = report.manifest.parent().unwrap_or(path);
-            let runtime = manifest.runtime();
-            report.notices = runtime
-                .and_then(|r| find_command(r, folder))
-                .into_iter()
-                .collect();
             report.problems = against_this_host(&manifest);
+            match manifest.runtime().map(|runtime| program(runtime, folder)) {
+                Some(Err(problem)) => report.problems.push(problem),
+                Some(Ok(notice)) => report.notices.extend(notice),
+                None => (),
+            }
             report.package = Some(summary(&manifest));
         }
         Err(problems) => report.problems = problems,
@@ -146,8 +148,8 @@ fn against_this_host(manifest: &Manifest) -> Vec<Problem> {
     if let Some(required) = manifest.api()
         && let Err(error) = check_api(required, &[plugin_api_version()])
     {
-        let problem = Problem::new(at("api"), error.code(), error.to_string());
-        problems.push(problem.with_hint(error.hints().join("; ")));
+        // The message ends with the next step.
+        problems.push(Problem::new(at("api"), error.code(), error.to_string()));
     }
     if let Some(settings) = manifest.settings()
         && let Err(error) = Validator::compile(settings, &Limits::default())
@@ -158,16 +160,48 @@ fn against_this_host(manifest: &Manifest) -> Vec<Problem> {
     problems
 }
 
-/// A program that is not built yet is worth a word; it is no fault of the manifest.
-fn find_command(runtime: &RuntimeSpec, folder: &Path) -> Option<Problem> {
-    let command = runtime.command.as_deref()?;
-    let inside = command.strip_prefix("./")?;
-    if folder.join(inside).is_file() {
-        return None;
+/// Looks for what the command would run. A file that is not built yet is worth a word; it is no
+/// fault of the manifest.
+fn program(runtime: &RuntimeSpec, folder: &Path) -> Result<Option<Problem>, Problem> {
+    let Some(command) = runtime.command.as_deref() else {
+        return Ok(None);
+    };
+    let file = match command.strip_prefix("./") {
+        Some(inside) => inside,
+        None if runtime.kind == RuntimeKind::Process => script(command, &runtime.args)?,
+        None => return Ok(None),
+    };
+    if folder.join(file).is_file() {
+        return Ok(None);
     }
-    let message = format!("there is no file {command} in the package");
+    let message = format!("there is no file {file} in the package");
     let problem = Problem::new(at("runtime.command"), "COMMAND_MISSING", message);
-    Some(problem.with_hint("build the plugin and put its program there"))
+    Ok(Some(
+        problem.with_hint("build the plugin and put its program there"),
+    ))
+}
+
+/// Returns the script that an interpreter is to run: a host starts nothing else by a bare word.
+fn script<'a>(word: &str, args: &'a [String]) -> Result<&'a str, Problem> {
+    let refused = |message: String, hint: String| {
+        Problem::new(at("runtime.command"), "COMMAND_UNUSABLE", message).with_hint(hint)
+    };
+    if let Some((_, last)) = word.rsplit_once('/') {
+        let message =
+            format!("`{word}` is neither a file of the package nor an interpreter's name");
+        let hint = match word.starts_with('/') {
+            true => format!("write `{last}`: a host looks interpreters up by name"),
+            false => format!("write `./{word}` for a file of the package"),
+        };
+        return Err(refused(message, hint));
+    }
+    let script = args.iter().find(|argument| !argument.starts_with('-'));
+    script.map(String::as_str).ok_or_else(|| {
+        refused(
+            format!("`{word}` is an interpreter's name, and `args` names no script"),
+            format!("write `./{word}` for a program of the package, or name the script in `args`"),
+        )
+    })
 }
 
 fn at(field: &str) -> String {

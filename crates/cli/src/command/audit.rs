@@ -16,8 +16,7 @@ use crate::session::{self, Session};
 struct Report {
     success: bool,
     records: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    head: Option<String>,
+    head: String,
 }
 
 pub(super) fn run(
@@ -28,7 +27,7 @@ pub(super) fn run(
     let trail = session::trail(global)?;
     match command.unwrap_or(AuditCommand::List(list)) {
         AuditCommand::List(args) => show(trail.as_ref(), &args, global.json),
-        AuditCommand::Verify { against } => verify(trail.as_ref(), against.as_deref(), global.json),
+        AuditCommand::Verify { against } => verify(trail.as_ref(), against.as_deref(), global),
         AuditCommand::Replay => replay(trail.as_ref(), global),
     }
 }
@@ -64,31 +63,39 @@ fn value(record: &Record) -> Value {
     serde_json::from_str(record.as_line()).unwrap_or_default()
 }
 
-fn verify(trail: Option<&Trail>, against: Option<&str>, json: bool) -> Result<(), Failure> {
+fn verify(trail: Option<&Trail>, against: Option<&str>, global: &Global) -> Result<(), Failure> {
     let known = against.map(str::parse::<Head>).transpose()?;
     let verified = match (trail, &known) {
-        (Some(trail), Some(head)) => Some(trail.verify_against(head)?),
-        (Some(trail), None) => Some(trail.verify()?),
-        (None, Some(_)) => return Err(Failure::new("AUDIT_BROKEN", "the trail is gone")),
-        (None, None) => None,
+        (Some(trail), Some(head)) => trail.verify_against(head)?,
+        (Some(trail), None) => trail.verify()?,
+        (None, _) => return Err(no_trail(global, known.is_some())),
     };
     let report = Report {
         success: true,
-        records: verified.as_ref().map_or(0, |verified| verified.records),
-        head: verified.map(|verified| verified.head.to_string()),
+        records: verified.records,
+        head: verified.head.to_string(),
     };
-    if json {
+    if global.json {
         return output::json(&report);
     }
     output::line(format_args!(
         "The trail is whole: {} records.",
         report.records
     ));
-    if let Some(head) = report.head {
-        output::line(format_args!("Head: {head}"));
-        output::help("note the head elsewhere: verify --against HEAD shows a cut end");
-    }
+    output::line(format_args!("Head: {}", report.head));
+    output::help("note the head elsewhere: verify --against HEAD shows a cut end");
     Ok(())
+}
+
+/// Nothing is proved where there is nothing: the folder may be another one, or its trail was removed.
+fn no_trail(global: &Global, is_known: bool) -> Failure {
+    let dir = global.dir();
+    let code = match is_known {
+        true => "AUDIT_BROKEN",
+        false => "AUDIT_ABSENT",
+    };
+    let message = format!("there is no audit trail in {}", dir.display());
+    Failure::new(code, message).hint("the state folder is named by --dir DIR or KEYWAY_DIR")
 }
 
 fn replay(trail: Option<&Trail>, global: &Global) -> Result<(), Failure> {

@@ -85,6 +85,7 @@ fn import(session: &Session, file: &Path, trust: Trust, as_json: bool) -> Result
     let text = fs::read_to_string(file).map_err(|e| {
         let file = output::shown(&file.to_string_lossy());
         Failure::new("FILE_UNREADABLE", format_args!("cannot read {file}: {e}"))
+            .hint("name the file that lists the servers: keyway mcp import .mcp.json")
     })?;
     let found = read_servers(&text).map_err(|e| Failure::new(e.code(), e))?;
     for (name, error) in &found.refused {

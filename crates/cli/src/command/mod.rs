@@ -90,7 +90,7 @@ fn plugin(global: &Global, args: PluginArgs) -> Result<(), Failure> {
         json: global.json,
         dry_run: args.dry_run || matches!(args.command, PluginCommand::Plan { .. }),
     };
-    match args.command {
+    let done = match args.command {
         PluginCommand::List(list) => query::list(&session, &list, mode),
         PluginCommand::Info { name } => query::info(&session, &name, mode),
         PluginCommand::Grants { name } => query::grants(&session, &name, mode),
@@ -99,5 +99,6 @@ fn plugin(global: &Global, args: PluginArgs) -> Result<(), Failure> {
         PluginCommand::Plan { change } | PluginCommand::Change(change) => {
             change::run(&session, change, mode)
         }
-    }
+    };
+    done.map_err(|failure| session.guess(failure))
 }

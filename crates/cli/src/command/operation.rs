@@ -14,7 +14,11 @@ use crate::session::Session;
 const GROUP: &str = "group:";
 
 pub(super) fn plugin(name: &str) -> Result<PluginId, Failure> {
-    Ok(PluginId::parse(name)?)
+    let parsed = PluginId::parse(name);
+    parsed.map_err(|e| match name.contains('/') {
+        true => Failure::from(e).hint("give the plugin's name, not a path: keyway plugin list"),
+        false => Failure::from(e).hint("keyway plugin list"),
+    })
 }
 
 pub(super) fn scope(text: &str) -> Result<Scope, Failure> {

@@ -31,6 +31,9 @@ pub(super) fn list(session: &Session, args: &ListArgs, mode: Mode) -> Result<(),
         .filter(|id| !installed.entries.contains_key(*id))
         .map(PluginId::as_str)
         .collect();
+    if installed.entries.is_empty() && gone.is_empty() {
+        say_that_nothing_is_there(session);
+    }
     if !gone.is_empty() {
         output::note(format_args!(
             "revoked and not installed: {}",
@@ -38,6 +41,18 @@ pub(super) fn list(session: &Session, args: &ListArgs, mode: Mode) -> Result<(),
         ));
     }
     Ok(())
+}
+
+/// Says whose emptiness it is: a mistyped `--dir` looks like a folder in which nothing is installed.
+pub(super) fn say_that_nothing_is_there(session: &Session) {
+    // A catalog that was lost has been spoken of already.
+    if session.lost_plugins().unwrap_or(0) > 0 {
+        return;
+    }
+    let folder = output::shown(&session.dir().to_string_lossy());
+    output::note(format_args!("nothing is installed in {folder}"));
+    output::help("to install a package: keyway plugin install ./my-plugin");
+    output::help("another state folder is named by --dir DIR or KEYWAY_DIR");
 }
 
 pub(super) fn rules(session: &Session, mode: Mode) -> Result<(), Failure> {

@@ -7,9 +7,10 @@ use keyway_host::{CallError, Outcome, PluginOutcome, StartReport};
 use keyway_plugin_api::{Effect, ToolOutput};
 use serde::Serialize;
 
-use super::{greet, operation};
+use super::{greet, operation, query};
 use crate::args::{Global, ToolArgs, ToolCommand};
 use crate::failure::Failure;
+use crate::nearest::nearest;
 use crate::output;
 use crate::render;
 use crate::session::Running;
@@ -46,6 +47,9 @@ fn list(running: &Running, as_json: bool) -> Result<(), Failure> {
     if !as_json {
         output::line(render::tools(&listing));
         say_who_rests(report);
+        if running.session().state().entries.is_empty() {
+            query::say_that_nothing_is_there(running.session());
+        }
         return Ok(());
     }
     let tools = listing.tools.iter().map(|listed| Tool {
@@ -82,7 +86,10 @@ struct Called<'a> {
 
 fn call(running: &Running, (name, arguments): (&str, &str), as_json: bool) -> Result<(), Failure> {
     let outcome = running.call(name, arguments);
-    let outcome = outcome.map_err(|error| resting(running.report(), name, error.into()))?;
+    let outcome = outcome.map_err(|error| {
+        let failure = resting(running.report(), name, error.into());
+        next_step(failure, name, arguments)
+    })?;
     match outcome {
         Outcome::Done(output) if as_json => output::json(&Called {
             success: true,
@@ -101,6 +108,27 @@ fn call(running: &Running, (name, arguments): (&str, &str), as_json: bool) -> Re
             "this is for a newer command",
         )),
     }
+}
+
+/// Adds what an operator can do about a refusal that says itself only what is wrong.
+fn next_step(failure: Failure, name: &str, arguments: &str) -> Failure {
+    if !failure.hints().is_empty() {
+        return failure;
+    }
+    match failure.code() {
+        "UNKNOWN_TOOL" => failure.hint("keyway tool list"),
+        "INVALID_ARGUMENTS" if is_object(arguments) => {
+            failure.hint(format!("to see what it takes: keyway tool show {name}"))
+        }
+        "INVALID_ARGUMENTS" => failure.hint(format!(
+            "arguments are one JSON object: keyway tool call {name} '{{\"key\": \"value\"}}'"
+        )),
+        _ => failure,
+    }
+}
+
+fn is_object(arguments: &str) -> bool {
+    serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(arguments).is_ok()
 }
 
 /// Prints a text as it is and anything else as JSON, and nothing of it can steer the terminal.
@@ -123,9 +151,10 @@ fn explain(running: &Running, name: &str, as_json: bool) -> Result<(), Failure> 
         output::line(line);
     }
     if explanation.verdict == ExplainedVerdict::UnknownTool {
-        of_tool(running.report(), &explanation.tool)
-            .into_iter()
-            .for_each(say_that_it_rests);
+        match of_tool(running.report(), &explanation.tool) {
+            Some(plugin) => say_that_it_rests(plugin),
+            None => output::help("keyway tool list"),
+        }
     }
     if let Some(command) = helping(&explanation) {
         output::help(output::shown(command));
@@ -163,11 +192,13 @@ fn show_tool(running: &Running, name: &str, as_json: bool) -> Result<(), Failure
     let listing = running.list();
     let is_meant = |tool: &&ListedTool| tool.id == name || tool.alias.as_deref() == Some(name);
     let Some(listed) = listing.tools.iter().find(is_meant) else {
+        let known = listing.tools.iter().map(|tool| tool.id.as_str());
         let error = CallError::UnknownTool {
             name: output::shown(name),
-            nearest: None,
+            nearest: nearest(name, known).map(str::to_owned),
         };
-        return Err(resting(running.report(), name, error.into()));
+        let failure = resting(running.report(), name, error.into());
+        return Err(next_step(failure, name, "{}"));
     };
     let texts = inventory(listed.descriptor());
     let findings = lint(listed.descriptor(), &others(&listing, listed));

@@ -111,13 +111,13 @@ pub(crate) fn rest(outcome: &PluginOutcome) -> Option<Rest> {
         PluginStatus::Denied => ("was denied".to_owned(), Some("approve")),
         PluginStatus::Disabled => ("is disabled".to_owned(), Some("enable")),
         PluginStatus::Failed { code, reason, .. } => {
-            (format!("did not start: {reason} [{code}]"), None)
+            (format!("did not start: {reason} [{code}]"), Some("info"))
         }
         PluginStatus::PendingApproval { risk, .. } => (
             format!("waits for approval (risk: {risk})"),
             Some("approve"),
         ),
-        PluginStatus::Revoked => ("is revoked".to_owned(), None),
+        PluginStatus::Revoked => ("is revoked".to_owned(), Some("info")),
         _ => ("does not run".to_owned(), None),
     };
     Some(Rest {

@@ -59,7 +59,8 @@ impl States {
 
     /// Replaces everything a plugin keeps, within its quota.
     pub(crate) fn import(&self, plugin: &PluginId, file: &Path, quota: u64) -> Result<(), Failure> {
-        let text = std::fs::read_to_string(file).map_err(|e| unusable(file, &e))?;
+        let text = std::fs::read_to_string(file)
+            .map_err(|e| unusable(file, &e).hint("name a file that `keyway state export` wrote"))?;
         let export = StateExport::from_json(&text)?;
         Ok(self.open()?.import(plugin, &export, quota)?)
     }
@@ -110,13 +111,15 @@ fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
         file.write_all(text.as_bytes())?;
         file.sync_all()
     };
-    write().map_err(|e| unusable(path, &e))
+    write().map_err(|e| {
+        let failure = unusable(path, &e);
+        match e.kind() {
+            io::ErrorKind::AlreadyExists => failure.hint("name a file that is not there yet"),
+            _ => failure.hint("name a new file in a folder that you can write to"),
+        }
+    })
 }
 
 fn unusable(path: &Path, error: &io::Error) -> Failure {
-    let failure = Failure::new("FILE_UNUSABLE", format_args!("{}: {error}", path.display()));
-    match error.kind() {
-        io::ErrorKind::AlreadyExists => failure.hint("name a file that is not there yet"),
-        _ => failure,
-    }
+    Failure::new("FILE_UNUSABLE", format_args!("{}: {error}", path.display()))
 }
