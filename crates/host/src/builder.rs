@@ -16,7 +16,7 @@ use crate::digest::Digest;
 use crate::effects::{EffectPerformer, NoEffects};
 use crate::engine::{Engine, EngineParts};
 use crate::gate::{CapabilityGate, Policy, StandardGate};
-use crate::host::{Definitions, Found, Host, announce};
+use crate::host::{Definitions, Found, Host, Manifests, announce};
 use crate::limits::Limits;
 use crate::operator::OperatorId;
 use crate::package::{Outline, Package, PackageError};
@@ -263,7 +263,7 @@ impl HostBuilder {
         let (catalog, events) = self.open_catalog()?;
         let audit = self.open_audit()?;
         let (linked, mut found) = self.collect_linked()?;
-        let broken = self.collect_folders(&catalog.snapshot(), &mut found);
+        let (manifests, broken) = self.collect_folders(&catalog.snapshot(), &mut found);
         self.runtimes.insert(0, Arc::new(linked));
         let gate = self
             .gate
@@ -291,6 +291,7 @@ impl HostBuilder {
             engine,
             runtimes: self.runtimes,
             found,
+            manifests: Manifests::of(manifests),
             broken,
             policy: self.policy,
             operator: self.operator.unwrap_or_else(OperatorId::host),
@@ -354,48 +355,52 @@ impl HostBuilder {
         Ok((runtime, found))
     }
 
-    /// Finds the packages of the folders; one on disk stands in for linked code of its name.
+    /// Finds the packages of the folders; one on disk stands in for linked code of its name. Returns
+    /// the manifests of those that are in the catalog, and what cannot be read.
     fn collect_folders(
         &self,
         state: &CatalogState,
         found: &mut Vec<Found>,
-    ) -> Vec<(PathBuf, PackageError)> {
-        let mut broken = Vec::new();
+    ) -> (Vec<Manifest>, Vec<(PathBuf, PackageError)>) {
+        let (mut manifests, mut broken) = (Vec::new(), Vec::new());
         for (folder, trust) in &self.folders {
             for path in packages_in(folder) {
-                if let Err(error) = self.collect(&path, *trust, state, found) {
-                    broken.push((path, error));
+                match self.collect(&path, *trust, state, found) {
+                    Ok(manifest) => manifests.extend(manifest),
+                    Err(error) => broken.push((path, error)),
                 }
             }
         }
-        broken
+        (manifests, broken)
     }
 
     /// Reads a package that is new. Of one that was installed from a folder no more than the
-    /// manifest is read: it stays what it was until a reload, and a runtime holds what it runs to
-    /// the approved digest.
+    /// manifest is read, and returned: it stays what it was until a reload, and a runtime holds what
+    /// it runs to the approved digest.
     fn collect(
         &self,
         path: &Path,
         trust: Trust,
         state: &CatalogState,
         found: &mut Vec<Found>,
-    ) -> Result<(), PackageError> {
+    ) -> Result<Option<Manifest>, PackageError> {
         let outline = Outline::of(path, &self.limits)?;
         let name = outline.manifest.name().clone();
         let entry = state.entry(&name);
-        let package = match entry.is_some_and(|entry| entry.source_path.is_some()) {
-            true => outline.check().map(|()| None)?,
-            false => Some(outline.read()?),
-        };
+        if entry.is_some_and(|entry| entry.source_path.is_some()) {
+            outline.check()?;
+            found.retain(|other| *other.package.manifest.name() != name);
+            return Ok(Some(outline.manifest));
+        }
+        let package = outline.read()?;
         found.retain(|other| *other.package.manifest.name() != name);
-        found.extend(package.map(|package| Found {
+        found.push(Found {
             package,
             precedence: Precedence::User,
             trust,
             is_on_disk: true,
-        }));
-        Ok(())
+        });
+        Ok(None)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use keyway_host::PluginStatus;
 use keyway_host::catalog::Operation;
 use keyway_plugin_api::{
     Arguments, CallCx, Effect, Plugin, Register, RegisterError, Tool, ToolDescriptor, ToolError,
@@ -96,4 +97,29 @@ async fn what_operators_set_counts_before_what_the_embedder_set() {
 
     host.run(configure(&json!({}))).await.unwrap();
     assert_eq!(units().await, "imperial");
+}
+
+#[tokio::test]
+async fn a_start_that_settings_keep_back_names_the_command_that_mends_it() {
+    let host = TestHost::builder()
+        .plugin(Weather)
+        .configure(|host| host.settings(id("weather"), json!({"units": 3})))
+        .start()
+        .await;
+    let outcome = host.report().plugin("weather").unwrap();
+    let PluginStatus::Failed { code, reason, .. } = &outcome.status else {
+        panic!("{outcome:#?}");
+    };
+    assert_eq!(*code, "SETTINGS_INVALID");
+    let step = "run: keyway plugin configure weather KEY=VALUE";
+    assert!(
+        reason.contains("/units") && reason.ends_with(step),
+        "{reason}"
+    );
+
+    // The control: that command is all that it takes.
+    let mended = configure(&json!({"units": "metric"}));
+    host.run(mended).await.unwrap();
+    let units = host.call("weather/units", json!({})).await.unwrap();
+    assert_eq!(units, "metric");
 }

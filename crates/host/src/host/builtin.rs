@@ -9,7 +9,7 @@ use crate::digest::Digest;
 use crate::engine::Engine;
 use crate::gate::{Holdings, HoldingsCell, Standing};
 use crate::rank::Trust;
-use crate::registry::{Owner, RegistryChange, ToolEntry};
+use crate::registry::{Described, Owner, RegistryChange, ToolEntry};
 
 /// The id that owns the host's own tools.
 pub(super) const OWNER: &str = "builtin";
@@ -29,7 +29,8 @@ pub(super) fn publish(engine: &Engine, tools: Vec<Arc<dyn Tool>>) {
     let owner = Owner::new(cell);
     let mut entries = Vec::new();
     for tool in tools {
-        match ToolEntry::admit(&plugin, tool, false, owner.clone(), &engine.limits) {
+        let described = Described::of(tool, &engine.limits);
+        match ToolEntry::admit(&plugin, &described, false, owner.clone()) {
             Ok(entry) => entries.push(entry),
             Err(kept_out) => engine.audit.record(AuditEvent::ToolQuarantined {
                 plugin: plugin.clone(),

@@ -240,11 +240,11 @@ impl Host {
         if known.is_empty() || !ready.has_code() {
             return Ok(ready);
         }
-        let (pins, tools) = (ready.pins(), ready.descriptors());
-        let changed = definitions::changed(&self.engine, known, &tools);
+        let changed = definitions::changed(&self.engine, known, &ready);
         if changed.is_empty() {
             return Ok(ready);
         }
+        let (pins, tools) = (ready.pins(), ready.descriptors());
         ready.discard(&self.engine).await;
         // Whoever is asked about them, now or after a restart, is shown what they say.
         let definitions = self.engine.shown.definitions();

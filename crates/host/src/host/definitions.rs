@@ -12,8 +12,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use keyway_plugin_api::{ToolDescriptor, ToolName};
-use serde_json::json;
 
+use super::live::Prepared;
 use super::shown::told;
 use crate::audit::Redactor;
 use crate::catalog::{CatalogEntry, CatalogState, in_words, tool_lines};
@@ -106,36 +106,44 @@ fn pinned_in(entry: &CatalogEntry) -> impl Iterator<Item = &Pins> {
 }
 
 fn file_of(pins: &Pins) -> String {
-    let digest = Digest::of_json(&json!(pins)).to_string();
+    let digest = one_of(pins).to_string();
     format!("{}.json", digest.trim_start_matches("sha256:"))
 }
 
 /// Returns one digest for all definitions, where there are any.
 pub(super) fn digest_of(pins: &Pins) -> Option<Digest> {
-    (!pins.is_empty()).then(|| Digest::of_json(&json!(pins)))
+    (!pins.is_empty()).then(|| one_of(pins))
+}
+
+/// Digests pins as the JSON that they are; a tool's name has nothing to escape.
+fn one_of(pins: &Pins) -> Digest {
+    let pin = |(name, digest): (&ToolName, &Digest)| format!("\"{name}\":\"{digest}\"");
+    let pins: Vec<_> = pins.iter().map(pin).collect();
+    Digest::of(format!("{{{}}}", pins.join(",")).as_bytes())
 }
 
 /// Returns the digests of descriptions.
-pub(super) fn pins_of<'t>(tools: impl IntoIterator<Item = &'t ToolDescriptor>) -> Pins {
+fn pins_of<'t>(tools: impl IntoIterator<Item = &'t ToolDescriptor>) -> Pins {
     let pin = |tool: &ToolDescriptor| (tool.name.clone(), definition_of(tool));
     tools.into_iter().map(pin).collect()
 }
 
 /// Tells how tools differ from those that are pinned, by what those said where that is known, else
 /// by name; nothing where each of them is pinned.
-pub(super) fn changed(engine: &Engine, pins: &Pins, tools: &[ToolDescriptor]) -> Vec<String> {
-    let named = tool_lines(pins, &pins_of(tools));
+pub(super) fn changed(engine: &Engine, pins: &Pins, now: &Prepared) -> Vec<String> {
+    let named = tool_lines(pins, &now.pins());
     if named.is_empty() {
         return named;
     }
     let before = engine.shown.definitions().of(pins);
-    let words = before.map(|before| told(engine, &before, tools));
+    let words = before.map(|before| told(engine, &before, &now.descriptors()));
     in_words(named, &words.unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
     use keyway_plugin_api::{Effect, SecretValue};
+    use serde_json::json;
 
     use super::*;
 
@@ -171,6 +179,20 @@ mod tests {
         keep(&nowhere, &old);
         assert_eq!(nowhere.of(&pins_of(&old)), None);
         assert!(nowhere.holds(&pins_of(&old)));
+    }
+
+    #[test]
+    fn pins_are_digested_as_the_json_that_they_are() {
+        let names = ["a", "ab", "a_b-2", "Z", "a.b"];
+        let names = names
+            .into_iter()
+            .filter_map(|name| ToolName::parse(name).ok());
+        let pin = |name: ToolName| (name.clone(), Digest::of(name.as_str().as_bytes()));
+        let pins: Pins = names.map(pin).collect();
+        assert!(pins.len() > 2);
+        for pins in [pins, Pins::new()] {
+            assert_eq!(one_of(&pins), Digest::of_json(&json!(pins)));
+        }
     }
 
     #[test]

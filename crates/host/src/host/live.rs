@@ -14,14 +14,14 @@ use serde_json::Value;
 use super::definitions::digest_of;
 use super::layout::NewLayout;
 use super::shown::{self, Contribution};
-use super::{Host, compatible};
+use super::{Host, compatible, manifests};
 use crate::caller::{Caller, Origin};
 use crate::catalog::CatalogEntry;
 use crate::digest::Digest;
 use crate::engine::Engine;
 use crate::gate::Moment;
 use crate::panics::catch_async;
-use crate::registry::{InFlight, Quarantined, RegistrationReport};
+use crate::registry::{Described, InFlight, Quarantined, RegistrationReport};
 use crate::runtime::{
     Enforcement, Launch, PluginRuntime, RunningPlugin, StartError, Started, Supervision,
 };
@@ -77,7 +77,7 @@ impl Prepared {
     }
 
     pub(super) fn descriptors(&self) -> Vec<ToolDescriptor> {
-        let descriptors = self.what.tools.iter().map(|tool| tool.descriptor());
+        let descriptors = self.what.tools.iter().map(Described::told);
         descriptors.cloned().collect()
     }
 
@@ -120,7 +120,7 @@ impl Host {
         if declared.document.is_null() {
             return Ok(without_code(plugin, None));
         }
-        let manifest = Arc::new(parse_declared(&declared.document)?);
+        let manifest = Arc::new(self.manifests.take(entry)?);
         if manifest.runtime().is_none() {
             return Ok(without_code(plugin, Some(manifest)));
         }
@@ -146,11 +146,13 @@ impl Host {
             settings: entry.keyway.settings.clone(),
             order: instance,
         };
+        let tools = started.tools.into_iter();
+        let described = tools.map(|tool| Described::of(tool, &self.engine.limits));
         let what = Contribution {
             plugin,
             instance,
             manifest: Some(manifest),
-            tools: started.tools,
+            tools: described.collect(),
             hooks: started.hooks,
             in_flight,
         };
@@ -278,7 +280,10 @@ impl Host {
         let Some(schema) = manifest.settings() else {
             return Ok(settings);
         };
-        let invalid = |problem: String| StartError::Settings { problem };
+        let name = manifest.name();
+        let invalid = |problem: String| StartError::Settings {
+            problem: format!("{problem}; run: keyway plugin configure {name} KEY=VALUE"),
+        };
         let validator = self.engine.validators.intern(schema).get();
         let validator = validator.map_err(|e| invalid(e.to_string()))?;
         validator
@@ -329,24 +334,13 @@ pub(super) fn same_layout(old: &CatalogEntry, next: &CatalogEntry) -> bool {
 }
 
 fn declared(entry: &CatalogEntry) -> Option<Manifest> {
-    parse_declared(&entry.keyway.declared.document).ok()
+    manifests::parse(&entry.keyway.declared.document).ok()
 }
 
 /// Returns the version of the state that a plugin owns, where it owns any.
 fn layout_of(manifest: Option<&Manifest>) -> Option<u32> {
     let state = manifest?.state()?;
     state.owns.then_some(state.version)
-}
-
-/// Reads back the manifest that was approved.
-fn parse_declared(document: &Value) -> Result<Manifest, StartError> {
-    let text = document.to_string();
-    let parsed = Manifest::parse(text.as_bytes());
-    parsed
-        .map(|(manifest, _)| manifest)
-        .map_err(|e| StartError::Failed {
-            reason: e.to_string(),
-        })
 }
 
 fn without_code(plugin: PluginId, manifest: Option<Arc<Manifest>>) -> Prepared {

@@ -17,6 +17,7 @@ mod follow;
 mod holdings;
 pub(crate) mod layout;
 mod live;
+mod manifests;
 mod mend;
 mod outcome;
 mod probation;
@@ -41,6 +42,7 @@ pub use change::OperationReport;
 pub(crate) use definitions::Definitions;
 pub use error::HostError;
 pub(crate) use holdings::refresh_holdings;
+pub(crate) use manifests::Manifests;
 pub use outcome::{PluginOutcome, PluginStatus, StartReport};
 pub use reload::ReloadMode;
 pub(crate) use trail::announce;
@@ -70,6 +72,7 @@ pub struct Host {
     engine: Arc<Engine>,
     runtimes: Vec<Arc<dyn PluginRuntime>>,
     found: Vec<Found>,
+    manifests: Manifests,
     broken: Vec<(PathBuf, PackageError)>,
     policy: Policy,
     operator: OperatorId,
@@ -96,6 +99,7 @@ pub(crate) struct HostParts {
     pub(crate) engine: Engine,
     pub(crate) runtimes: Vec<Arc<dyn PluginRuntime>>,
     pub(crate) found: Vec<Found>,
+    pub(crate) manifests: Manifests,
     pub(crate) broken: Vec<(PathBuf, PackageError)>,
     pub(crate) policy: Policy,
     pub(crate) operator: OperatorId,
@@ -116,6 +120,7 @@ impl Host {
             engine: Arc::new(parts.engine),
             runtimes: parts.runtimes,
             found: parts.found,
+            manifests: parts.manifests,
             broken: parts.broken,
             policy: parts.policy,
             operator: parts.operator,

@@ -11,7 +11,7 @@ use keyway_plugin_api::{
 };
 use tokio::sync::Notify;
 
-use super::definitions::{Definitions, pins_of};
+use super::definitions::Definitions;
 use super::probation::{Probation, Probations};
 use crate::audit::AuditEvent;
 use crate::catalog::{CatalogEntry, Operation};
@@ -20,7 +20,7 @@ use crate::engine::Engine;
 use crate::gate::{HoldingsCell, Standing};
 use crate::notice::Notice;
 use crate::registry::{
-    InFlight, Owner, Quarantined, RegistrationReport, RegistryChange, ToolEntry,
+    Described, InFlight, Owner, Quarantined, RegistrationReport, RegistryChange, ToolEntry, pins_of,
 };
 use crate::runtime::Failure;
 use crate::text;
@@ -34,7 +34,7 @@ pub(crate) struct Contribution {
     pub(crate) instance: u64,
     /// `None` for an entry in the layout of source 002 alone, which has nothing to run.
     pub(crate) manifest: Option<Arc<Manifest>>,
-    pub(crate) tools: Vec<Arc<dyn Tool>>,
+    pub(crate) tools: Vec<Described>,
     pub(crate) hooks: Vec<RegisteredHook>,
     pub(crate) in_flight: Arc<InFlight>,
 }
@@ -42,12 +42,12 @@ pub(crate) struct Contribution {
 impl Contribution {
     /// Returns the digests of the definitions.
     pub(crate) fn pins(&self) -> BTreeMap<ToolName, Digest> {
-        pins_of(descriptors(&self.tools))
+        pins_of(&self.tools)
     }
 }
 
-fn descriptors(tools: &[Arc<dyn Tool>]) -> impl Iterator<Item = &ToolDescriptor> {
-    tools.iter().map(|tool| tool.descriptor())
+fn descriptors(tools: &[Described]) -> impl Iterator<Item = &ToolDescriptor> {
+    tools.iter().map(Described::told)
 }
 
 /// The instances that are shown, or would be if they were not down.
@@ -195,7 +195,7 @@ fn entries(
         holdings: Arc::clone(cell),
         in_flight: Arc::clone(&what.in_flight),
     };
-    let is_there = |tool: &&Arc<dyn Tool>| !shown.struck_out.contains(&tool.descriptor().name);
+    let is_there = |tool: &&Described| !shown.struck_out.contains(tool.name());
     let most = engine.limits.tools_per_plugin;
     let mut entries = Vec::new();
     for tool in what.tools.iter().filter(is_there).take(most) {
@@ -203,12 +203,10 @@ fn entries(
             .manifest
             .as_ref()
             .map(|manifest| manifest.contributes());
-        let name = &tool.descriptor().name;
         let is_optional = declared
-            .and_then(|adds| adds.tools.get(name))
+            .and_then(|adds| adds.tools.get(tool.name()))
             .is_some_and(|tool| tool.optional);
-        let (tool, owner) = (Arc::clone(tool), owner.clone());
-        match ToolEntry::admit(&what.plugin, tool, is_optional, owner, &engine.limits) {
+        match ToolEntry::admit(&what.plugin, tool, is_optional, owner.clone()) {
             Ok(entry) => entries.push(entry),
             Err(kept_out) => quarantined.push(kept_out),
         }
@@ -224,13 +222,15 @@ fn stand(engine: &Engine, cell: &HoldingsCell, standing: Standing) {
     }
 }
 
-/// Takes away what a failed instance shows; a no to an instance that is not the current one.
+/// Takes away what a failed instance shows, now or when it appears; one that was replaced is not heard.
 pub(crate) fn down(engine: &Engine, instance: Instance<'_>, failure: &Failure) {
     let mut table = engine.shown.lock();
-    if !table.plugins.contains_key(instance.0) {
+    let shown = table.plugins.get(instance.0);
+    if shown.is_none_or(|shown| shown.what.instance < instance.1) {
         // It failed between its start and its first appearance.
         table.failed_early.insert(instance.1);
-        return;
+        drop(table);
+        return tell_failure(engine, instance.0, failure);
     }
     let Some(shown) = table.current(instance).filter(|shown| !shown.is_down) else {
         return;
@@ -295,7 +295,10 @@ pub(crate) fn redefined(engine: &Arc<Engine>, instance: Instance<'_>, tools: Vec
     let Some(shown) = table.current(instance) else {
         return;
     };
-    let (before, pins) = (shown.what.pins(), pins_of(descriptors(&tools)));
+    let limits = &engine.limits;
+    let described = tools.into_iter().map(|tool| Described::of(tool, limits));
+    let tools: Vec<_> = described.collect();
+    let (before, pins) = (shown.what.pins(), pins_of(&tools));
     if before == pins {
         return;
     }

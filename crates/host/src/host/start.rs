@@ -34,6 +34,7 @@ impl Host {
         refused.append(&mut self.take_in().await);
         self.ask_approver().await;
         let mut report = self.start_all().await;
+        self.manifests.clear();
         self.engine.shown.definitions().sweep(&self.catalog());
         report.plugins.append(&mut refused);
         self.engine.announce();

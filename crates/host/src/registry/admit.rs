@@ -16,24 +16,38 @@ pub struct Quarantined {
     pub reason: String,
 }
 
+/// Finds the first reason to keep a tool out, and brings its schemas into the canonical form. Where
+/// all that it says is ASCII there is no character in it that could hide.
+pub(super) fn admit(
+    descriptor: &mut ToolDescriptor,
+    is_ascii: bool,
+    limits: &Limits,
+) -> Result<(), String> {
+    check_description(&descriptor.description, limits)?;
+    if !is_ascii {
+        check_visible(descriptor)?;
+    }
+    check_schemas(descriptor, limits)?;
+    normalise(descriptor, limits)
+}
+
 /// Brings the schemas of a hand-written description into the canonical form; the derive's are in
 /// it already.
-pub(super) fn normalise(descriptor: &mut ToolDescriptor, limits: &Limits) -> Result<(), String> {
+fn normalise(descriptor: &mut ToolDescriptor, limits: &Limits) -> Result<(), String> {
     if descriptor.typed {
         return Ok(());
     }
-    descriptor.input_schema =
+    let input =
         normalise_input(&descriptor.input_schema).map_err(|e| format!("input schema: {e}"))?;
-    if let Some(output) = &mut descriptor.output_schema {
-        *output = normalise_output(output).map_err(|e| format!("output schema: {e}"))?;
+    let output = descriptor.output_schema.as_ref().map(normalise_output);
+    let output = output
+        .transpose()
+        .map_err(|e| format!("output schema: {e}"))?;
+    if input == descriptor.input_schema && output == descriptor.output_schema {
+        return Ok(());
     }
+    (descriptor.input_schema, descriptor.output_schema) = (input, output);
     // References were written out, so the sizes are new.
-    check_schemas(descriptor, limits)
-}
-
-/// Finds the first reason to keep a tool out.
-pub(super) fn check(descriptor: &ToolDescriptor, limits: &Limits) -> Result<(), String> {
-    check_texts(descriptor, limits)?;
     check_schemas(descriptor, limits)
 }
 
@@ -46,17 +60,18 @@ fn check_schemas(descriptor: &ToolDescriptor, limits: &Limits) -> Result<(), Str
     Ok(())
 }
 
-fn check_texts(descriptor: &ToolDescriptor, limits: &Limits) -> Result<(), String> {
-    let bytes = descriptor.description.len();
-    if bytes == 0 {
-        return Err("it has no description".to_owned());
-    }
-    if bytes > limits.description_bytes {
-        let most = limits.description_bytes;
-        return Err(format!(
+fn check_description(description: &str, limits: &Limits) -> Result<(), String> {
+    let (bytes, most) = (description.len(), limits.description_bytes);
+    match bytes {
+        0 => Err("it has no description".to_owned()),
+        _ if bytes > most => Err(format!(
             "its description has {bytes} bytes, {most} are allowed"
-        ));
+        )),
+        _ => Ok(()),
     }
+}
+
+fn check_visible(descriptor: &ToolDescriptor) -> Result<(), String> {
     for (path, string) in text::inventory(descriptor) {
         text::check_visible(&string).map_err(|problem| format!("{path}: {problem}"))?;
     }

@@ -9,9 +9,8 @@ use keyway_plugin_api::{PluginId, Tool, ToolDescriptor, ToolId};
 
 use crate::digest::Digest;
 use crate::gate::HoldingsCell;
-use crate::limits::Limits;
 use crate::rank::Trust;
-use crate::registry::{InFlight, Quarantined, admit};
+use crate::registry::{Described, InFlight, Quarantined};
 use crate::schema::{LazyValidator, ValidatorCache};
 
 /// What every tool of one plugin shares.
@@ -48,26 +47,22 @@ pub struct ToolEntry {
 }
 
 impl ToolEntry {
-    /// Checks a tool's description of itself and makes its entry.
+    /// Makes the entry of a tool whose description passed its check.
     ///
     /// # Errors
     /// [`Quarantined`] with the reason; the plugin's other tools are not affected (R11).
     pub(crate) fn admit(
         plugin: &PluginId,
-        tool: Arc<dyn Tool>,
+        described: &Described,
         is_optional: bool,
         owner: Owner,
-        limits: &Limits,
     ) -> Result<Self, Quarantined> {
-        let mut descriptor = tool.descriptor().clone();
-        let definition = definition_of(&descriptor);
+        let descriptor = Arc::clone(&described.descriptor);
         let id = ToolId::new(plugin.clone(), descriptor.name.clone());
-        let kept_out = |reason| Quarantined {
-            tool: id.clone(),
-            reason,
-        };
-        admit::check(&descriptor, limits).map_err(kept_out)?;
-        admit::normalise(&mut descriptor, limits).map_err(kept_out)?;
+        if let Some(problem) = &described.problem {
+            let (tool, reason) = (id, problem.to_string());
+            return Err(Quarantined { tool, reason });
+        }
         let groups = groups_of(&descriptor, owner.holdings.load().trust());
         let is_builtin = owner.holdings.load().is_builtin();
         let name: Arc<str> = if is_builtin {
@@ -80,9 +75,9 @@ impl ToolEntry {
             name,
             is_optional,
             is_builtin,
-            descriptor: Arc::new(descriptor),
-            definition,
-            tool,
+            descriptor,
+            definition: described.definition,
+            tool: Arc::clone(&described.tool),
             owner,
             groups,
             arguments: OnceLock::new(),
@@ -175,12 +170,6 @@ impl ToolEntry {
 fn groups_of(descriptor: &ToolDescriptor, trust: Trust) -> BTreeSet<String> {
     let effect = format!("{:?}", descriptor.effect).to_lowercase();
     BTreeSet::from([effect, trust.to_string(), "plugins".to_owned()])
-}
-
-/// Digests a description: what an approval of a tool is pinned to.
-#[must_use]
-pub fn definition_of(descriptor: &ToolDescriptor) -> Digest {
-    Digest::of_json(&serde_json::to_value(descriptor).unwrap_or_default())
 }
 
 impl fmt::Debug for ToolEntry {

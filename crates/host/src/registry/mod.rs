@@ -4,6 +4,7 @@
 //! that a plugin's tools come and go in one step.
 
 mod admit;
+mod described;
 mod entry;
 mod in_flight;
 mod pages;
@@ -16,7 +17,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 
 pub use admit::Quarantined;
-pub use entry::{Owner, ToolEntry, definition_of};
+pub use described::definition_of;
+pub(crate) use described::{Described, pins_of};
+pub use entry::{Owner, ToolEntry};
 pub(crate) use in_flight::{InFlight, NotTaken};
 pub use snapshot::{ClashRule, NameClash, RegistrationReport, RegistryChange, RegistrySnapshot};
 

@@ -13,7 +13,9 @@ use keyway_host::catalog::{
 };
 use keyway_host::clock::SystemClock;
 use keyway_host::digest::Digest;
+use keyway_host::gate::Policy;
 use keyway_host::rank::Trust;
+use keyway_host::runtime::Enforcement;
 use keyway_host::store::{CatalogStore as _, FileStore};
 use keyway_plugin_api::{Effect, PluginId, Slot, ToolDescriptor, ToolName};
 use keyway_process::{ProcessOptions, ProcessRuntime};
@@ -134,8 +136,11 @@ impl Start {
     fn host(&self) -> Outcome<Host> {
         let options = ProcessOptions::new().with_lazy_start(true);
         let runtime = ProcessRuntime::new(self.state.join("processes"), options)?;
+        // None of them runs, so this is counted below valgrind too, where nothing can be confined.
+        let policy = Policy::standard().with_minimum(Trust::Community, Enforcement::Declared);
         let host = Host::builder("storms", "1.0.0")
             .state_dir(&self.state)
+            .policy(policy)
             .runtime(runtime)
             .plugins_dir(&self.packages, Trust::Community)
             .approver(ScriptedApprover::approving())
