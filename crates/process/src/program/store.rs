@@ -1,6 +1,6 @@
 //! The host's own copies of packages, by digest, and the scratch folders of processes.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::fs::{self, DirBuilder, File, FileType, OpenOptions, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -19,8 +19,8 @@ const ATTEMPTS: usize = 8;
 #[derive(Debug, Clone)]
 pub(crate) struct Store(PathBuf);
 
-/// A folder that one process may write to. Dropping it removes it; the next [`Store::open`] does
-/// where its host was killed.
+/// A folder that one process may write to, or that a package is copied to. Dropping it removes it; the
+/// next [`Store::open`] does where its host was killed.
 #[derive(Debug)]
 pub(crate) struct Scratch {
     folder: PathBuf,
@@ -42,17 +42,14 @@ impl Store {
         Ok(store)
     }
 
-    /// Removes the scratch folders that no host holds. What cannot be looked at stays.
+    /// Removes the scratch folders, unfinished copies and unfinished files that no host holds. What
+    /// cannot be looked at stays.
     fn sweep(&self) {
-        let entries = fs::read_dir(self.0.join("scratch"));
-        for entry in entries.into_iter().flatten().flatten() {
-            let folder = entry.path();
-            if let Ok(lock) = open_folder(&folder)
-                && lock.try_lock().is_ok()
-            {
-                remove(&folder);
-            }
-        }
+        let is_copy = |name: &str| name.starts_with('.');
+        let is_staged = |name: &str| !name.ends_with(".json");
+        sweep(&self.0.join("scratch"), |_| true, FileType::is_dir);
+        sweep(&self.0.join("packages"), is_copy, FileType::is_dir);
+        sweep(&self.0.join("descriptors"), is_staged, FileType::is_file);
     }
 
     /// Returns the file that remembers what a digest registered.
@@ -64,11 +61,16 @@ impl Store {
 
     /// Makes an empty folder for one process.
     pub(crate) fn scratch(&self) -> io::Result<Scratch> {
+        self.held(|id| self.0.join("scratch").join(id.to_string()))
+    }
+
+    /// Makes an empty folder that no other host removes while this one has it.
+    fn held(&self, place: impl Fn(Uuid) -> PathBuf) -> io::Result<Scratch> {
         for _ in 0..ATTEMPTS {
-            let folder = self.0.join("scratch").join(Uuid::now_v7().to_string());
+            let folder = place(Uuid::now_v7());
             make_private(&folder)?;
-            if let Some(scratch) = Scratch::hold(folder)? {
-                return Ok(scratch);
+            if let Some(held) = Scratch::hold(folder)? {
+                return Ok(held);
             }
         }
         Err(io::ErrorKind::ResourceBusy.into())
@@ -83,12 +85,11 @@ impl Store {
         {
             return Ok(package);
         }
-        let staged = self.0.join("packages").join(format!(".{}", Uuid::now_v7()));
-        let result = copy(wanted, &staged).and_then(|()| publish(&staged, &place));
-        if result.is_err() || staged.exists() {
-            remove(&staged);
-        }
-        result?;
+        let packages = self.0.join("packages");
+        let staged = self.held(|id| packages.join(format!(".{id}")));
+        let staged = staged.map_err(|e| ProgramError::unreadable(&packages, e))?;
+        copy(wanted, staged.path())?;
+        publish(staged.path(), &place)?;
         let package = Package::read(&place, wanted.limits).map_err(ProgramError::package)?;
         matches_digest(&package, wanted.digest)?;
         Ok(package)
@@ -98,7 +99,7 @@ impl Store {
 impl Scratch {
     /// Locks a new folder; `None` where another host has taken it for a leftover before that.
     fn hold(folder: PathBuf) -> io::Result<Option<Self>> {
-        let lock = match open_folder(&folder) {
+        let lock = match open_alone(&folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened?,
         };
@@ -133,7 +134,6 @@ fn copy(wanted: &Wanted<'_>, staged: &Path) -> Result<(), ProgramError> {
         let path = path.to_owned();
         move |e| ProgramError::unreadable(&path, e)
     };
-    make_private(staged).map_err(unreadable(staged))?;
     for file in package.files.keys() {
         let (from, to) = (package.folder.join(file), staged.join(file));
         if let Some(parent) = to.parent() {
@@ -179,9 +179,23 @@ fn publish(staged: &Path, place: &Path) -> Result<(), ProgramError> {
     }
 }
 
-/// Opens a folder and nothing else: no link to one.
-fn open_folder(path: &Path) -> io::Result<File> {
-    let only = OFlags::DIRECTORY | OFlags::NOFOLLOW;
+/// Removes what has such a name in a folder, is of a kind and is held by no host.
+fn sweep(folder: &Path, is_named: impl Fn(&str) -> bool, is_kind: impl Fn(&FileType) -> bool) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_swept = entry.file_name().to_str().is_some_and(&is_named)
+            && entry.file_type().is_ok_and(|kind| is_kind(&kind));
+        if is_swept
+            && let Ok(lock) = open_alone(&entry.path())
+            && lock.try_lock().is_ok()
+        {
+            remove(&entry.path());
+        }
+    }
+}
+
+/// Opens a folder or a file, and no link to one; a pipe in its place does not block.
+fn open_alone(path: &Path) -> io::Result<File> {
+    let only = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let only = i32::try_from(only.bits()).unwrap_or_default();
     OpenOptions::new().read(true).custom_flags(only).open(path)
 }
@@ -190,11 +204,16 @@ fn make_private(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
-fn remove(folder: &Path) {
-    if let Err(error) = fs::remove_dir_all(folder)
+/// Removes a folder or a file.
+fn remove(path: &Path) {
+    let removed = match path.is_dir() {
+        true => fs::remove_dir_all(path),
+        false => fs::remove_file(path),
+    };
+    if let Err(error) = removed
         && error.kind() != io::ErrorKind::NotFound
     {
-        tracing::warn!(folder = %folder.display(), "a folder could not be removed: {error}");
+        tracing::warn!(path = %path.display(), "a leftover could not be removed: {error}");
     }
 }
 
@@ -203,7 +222,8 @@ fn hex(digest: Digest) -> String {
 }
 
 /// Writes a file that only the host reads, as a whole or not at all. It is not made durable: a file
-/// that a crash of the machine took away is made again.
+/// that a crash of the machine took away is made again. Until it is whole its lock says that it is no
+/// leftover; where another host was quicker the write fails.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let staged = path.with_extension(Uuid::now_v7().to_string());
     let mut options = OpenOptions::new();
@@ -212,6 +232,8 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .create_new(true)
         .mode(0o600)
         .open(&staged)?;
+    // Where files cannot be locked nobody can sweep them either.
+    drop(file.lock());
     io::Write::write_all(&mut file, bytes)?;
     fs::rename(&staged, path)
 }
@@ -220,8 +242,8 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    fn left(store: &Path) -> Vec<String> {
-        let entries = fs::read_dir(store.join("scratch")).unwrap().flatten();
+    fn left(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap().flatten();
         let mut names: Vec<_> = entries
             .map(|entry| entry.file_name().into_string().unwrap())
             .collect();
@@ -249,10 +271,43 @@ mod tests {
             .to_str()
             .unwrap()
             .to_owned();
-        assert_eq!(left(dir.path()), [held_name.as_str(), "link"]);
+        let scratch = dir.path().join("scratch");
+        assert_eq!(left(&scratch), [held_name.as_str(), "link"]);
         assert!(elsewhere.path().join("kept").exists());
         drop(held);
-        assert_eq!(left(dir.path()), ["link"]);
+        assert_eq!(left(&scratch), ["link"]);
+    }
+
+    #[test]
+    fn unfinished_copies_and_files_of_killed_hosts_go_and_those_of_living_ones_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let (packages, descriptors) = (dir.path().join("packages"), dir.path().join("descriptors"));
+        let copying = store.held(|_| packages.join(".copying")).unwrap();
+        for copy in [".killed/deep", "0123abcd"] {
+            fs::create_dir_all(packages.join(copy)).unwrap();
+        }
+        for file in ["0123abcd.json", "0123abcd.killed", "4567cdef.writing"] {
+            File::create(descriptors.join(file)).unwrap();
+        }
+        let writing = File::open(descriptors.join("4567cdef.writing")).unwrap();
+        writing.lock().unwrap();
+
+        drop(Store::open(dir.path()).unwrap());
+        assert_eq!(left(&packages), [".copying", "0123abcd"]);
+        assert_eq!(left(&descriptors), ["0123abcd.json", "4567cdef.writing"]);
+        drop((copying, writing));
+        drop(Store::open(dir.path()).unwrap());
+        assert_eq!(left(&packages), ["0123abcd"]);
+        assert_eq!(left(&descriptors), ["0123abcd.json"]);
+    }
+
+    #[test]
+    fn what_is_written_is_whole_and_leaves_nothing_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        write_private(&dir.path().join("a.json"), b"{}").unwrap();
+        assert_eq!(left(dir.path()), ["a.json"]);
+        assert_eq!(fs::read(dir.path().join("a.json")).unwrap(), b"{}");
     }
 
     #[test]
@@ -261,7 +316,7 @@ mod tests {
         assert!(Scratch::hold(dir.path().join("gone")).unwrap().is_none());
         let swept = dir.path().join("swept");
         make_private(&swept).unwrap();
-        let sweeper = open_folder(&swept).unwrap();
+        let sweeper = open_alone(&swept).unwrap();
         sweeper.try_lock().unwrap();
         assert!(Scratch::hold(swept.clone()).unwrap().is_none());
         drop(sweeper);
