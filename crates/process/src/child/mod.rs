@@ -27,7 +27,7 @@ pub(crate) use link::{Closed, Ending, Link, Lost};
 pub(crate) use spawn::{Order, Spawned};
 
 use crate::ProcessError;
-use crate::program::Scratch;
+use crate::program::{InUse, Scratch};
 use crate::runtime::Registered;
 use output::Output;
 
@@ -50,6 +50,7 @@ struct Process {
     exit: AsyncFd<std::os::fd::OwnedFd>,
     output: Arc<Output>,
     pumps: Vec<tokio::task::JoinHandle<()>>,
+    _copy: Arc<InUse>,
     _scratch: Scratch,
 }
 

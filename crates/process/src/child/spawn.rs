@@ -180,6 +180,7 @@ impl Spawned {
                 pumps: pumps.collect(),
                 output,
                 confined,
+                _copy: Arc::clone(&artifact.copy),
                 _scratch: scratch,
             },
             stream,

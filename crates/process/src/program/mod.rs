@@ -12,6 +12,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use keyway_host::digest::Digest;
 use keyway_host::limits::Limits;
@@ -21,7 +22,7 @@ use keyway_sandbox::Program;
 
 pub use error::ProgramError;
 pub(crate) use interpreter::Interpreters;
-pub(crate) use store::{Scratch, Store, write_private};
+pub(crate) use store::{InUse, Scratch, Store, write_private};
 
 /// What a native program begins with.
 const ELF: &[u8] = b"\x7fELF";
@@ -39,6 +40,8 @@ pub(crate) struct Artifact {
     digest: Digest,
     /// The program runs from the copy, so the copy is looked at again after each spawn.
     is_script: bool,
+    /// Keeps the copy while anything runs from it.
+    pub(crate) copy: Arc<InUse>,
 }
 
 /// What an artifact is made of.
@@ -57,12 +60,16 @@ impl Artifact {
         store: &Store,
         interpreters: &Interpreters,
     ) -> Result<Self, ProgramError> {
-        let package = store.take_in(wanted)?;
+        let (package, copy) = store.take_in(wanted)?;
+        let copy = Taken {
+            package,
+            copy: Arc::new(copy),
+        };
         let spec = wanted.manifest.runtime().ok_or(ProgramError::NoCommand)?;
         let command = spec.command.as_deref().ok_or(ProgramError::NoCommand)?;
         match command.strip_prefix("./") {
-            Some(inside) => in_package(&package, inside, &spec.args, interpreters),
-            None => through(&package, command, &spec.args, interpreters),
+            Some(inside) => in_package(&copy, inside, &spec.args, interpreters),
+            None => through(&copy, command, &spec.args, interpreters),
         }
     }
 
@@ -81,6 +88,12 @@ impl Artifact {
     }
 }
 
+/// A package that was taken into the store.
+struct Taken {
+    package: Package,
+    copy: Arc<InUse>,
+}
+
 pub(crate) fn matches_digest(package: &Package, approved: Digest) -> Result<(), ProgramError> {
     match package.digest == approved {
         true => Ok(()),
@@ -93,11 +106,12 @@ pub(crate) fn matches_digest(package: &Package, approved: Digest) -> Result<(), 
 
 /// Runs a file of the package: a native program, or a script by its first line.
 fn in_package(
-    package: &Package,
+    taken: &Taken,
     inside: &str,
     args: &[String],
     interpreters: &Interpreters,
 ) -> Result<Artifact, ProgramError> {
+    let package = &taken.package;
     let path = package.folder.join(inside);
     let listed = package
         .files
@@ -121,7 +135,7 @@ fn in_package(
                 approved: listed.to_string(),
             });
         }
-        return Ok(artifact(package, program.args(args), Vec::new(), false));
+        return Ok(artifact(taken, program.args(args), Vec::new(), false));
     }
     let word = interpreter::of_first_line(&first, inside)?;
     let found = interpreters.resolve(&word)?;
@@ -129,16 +143,17 @@ fn in_package(
         .args(found.options)
         .arg(&path)
         .args(args);
-    Ok(artifact(package, program, found.reads, true))
+    Ok(artifact(taken, program, found.reads, true))
 }
 
 /// Runs a script of the package through an interpreter that the manifest names.
 fn through(
-    package: &Package,
+    taken: &Taken,
     word: &str,
     args: &[String],
     interpreters: &Interpreters,
 ) -> Result<Artifact, ProgramError> {
+    let package = &taken.package;
     let script = interpreter::script_of(word, args)?;
     let inside = script.strip_prefix("./").unwrap_or(script);
     if !package.files.contains_key(inside) {
@@ -152,16 +167,17 @@ fn through(
         false => arg.into(),
     });
     let program = Program::at(&found.path).args(found.options).args(args);
-    Ok(artifact(package, program, found.reads, true))
+    Ok(artifact(taken, program, found.reads, true))
 }
 
-fn artifact(package: &Package, program: Program, reads: Vec<PathBuf>, is_script: bool) -> Artifact {
+fn artifact(taken: &Taken, program: Program, reads: Vec<PathBuf>, is_script: bool) -> Artifact {
     Artifact {
         program,
-        folder: package.folder.clone(),
+        folder: taken.package.folder.clone(),
         reads,
-        digest: package.digest,
+        digest: taken.package.digest,
         is_script,
+        copy: Arc::clone(&taken.copy),
     }
 }
 

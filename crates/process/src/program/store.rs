@@ -2,16 +2,21 @@
 
 use std::fs::{self, DirBuilder, File, FileType, OpenOptions, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 
 use keyway_host::digest::Digest;
 use keyway_host::package::{MANIFEST_FILE, Package};
-use rustix::fs::OFlags;
+use rustix::fs::{OFlags, Timespec, Timestamps, UTIME_NOW, futimens};
 use uuid::Uuid;
 
 use super::{ProgramError, Wanted, matches_digest};
 
+/// Copies of packages that are kept though nothing runs from them, those used last: an update may be
+/// taken back, and a plugin that sleeps wakes again.
+const COPIES_KEPT: usize = 32;
 /// How often a scratch folder is made that another host takes for a leftover.
 const ATTEMPTS: usize = 8;
 
@@ -77,22 +82,85 @@ impl Store {
     }
 
     /// Returns the store's copy of an approved package, made now if it is not there, and read and
-    /// hashed now in any case.
-    pub(crate) fn take_in(&self, wanted: &Wanted<'_>) -> Result<Package, ProgramError> {
-        let place = self.0.join("packages").join(hex(wanted.digest));
-        if let Ok(package) = Package::read(&place, wanted.limits)
+    /// hashed now in any case. It stays while it is in use.
+    pub(crate) fn take_in(&self, wanted: &Wanted<'_>) -> Result<(Package, InUse), ProgramError> {
+        let packages = self.0.join("packages");
+        let place = packages.join(hex(wanted.digest));
+        if let Ok(copy) = InUse::of(&place)
+            && let Ok(package) = Package::read(&place, wanted.limits)
             && package.digest == wanted.digest
         {
-            return Ok(package);
+            return Ok((package, copy));
         }
-        let packages = self.0.join("packages");
+        let unreadable = |e| ProgramError::unreadable(&packages, e);
         let staged = self.held(|id| packages.join(format!(".{id}")));
-        let staged = staged.map_err(|e| ProgramError::unreadable(&packages, e))?;
+        let staged = staged.map_err(unreadable)?;
         copy(wanted, staged.path())?;
         publish(staged.path(), &place)?;
+        drop(staged);
+        let copy = InUse::of(&place).map_err(unreadable)?;
         let package = Package::read(&place, wanted.limits).map_err(ProgramError::package)?;
         matches_digest(&package, wanted.digest)?;
-        Ok(package)
+        self.forget_copies();
+        Ok((package, copy))
+    }
+
+    /// Removes the copies that nothing runs from, but for those used last.
+    fn forget_copies(&self) {
+        let entries = fs::read_dir(self.0.join("packages"));
+        let is_copy =
+            |entry: &fs::DirEntry| !entry.file_name().as_encoded_bytes().starts_with(b".");
+        let copies = entries.into_iter().flatten().flatten().filter(is_copy);
+        let mut copies: Vec<_> = copies
+            .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+            .collect();
+        copies.sort();
+        let too_many = copies.len().saturating_sub(COPIES_KEPT);
+        for (_, path) in copies.into_iter().take(too_many) {
+            remove_unheld(&path);
+        }
+    }
+}
+
+/// A copy of a package from which something runs: no host removes it meanwhile.
+#[derive(Debug)]
+pub(crate) struct InUse(File);
+
+impl InUse {
+    fn of(copy: &Path) -> io::Result<Self> {
+        let folder = open_alone(copy)?;
+        // Where folders cannot be locked nobody can remove them either.
+        if matches!(folder.try_lock_shared(), Err(TryLockError::WouldBlock)) {
+            return Err(io::ErrorKind::ResourceBusy.into());
+        }
+        let same = |a: &fs::Metadata, b: &fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
+        if !same(&folder.metadata()?, &fs::symlink_metadata(copy)?) {
+            // It was removed, and made anew, before it was locked.
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let copy = Self(folder);
+        copy.touch();
+        Ok(copy)
+    }
+
+    /// Notes that it was used just now.
+    fn touch(&self) {
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: UTIME_NOW,
+        };
+        let times = Timestamps {
+            last_access: now,
+            last_modification: now,
+        };
+        // The copy that is not noted goes earlier and is made again.
+        let _ = futimens(&self.0, &times);
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.touch();
     }
 }
 
@@ -184,12 +252,17 @@ fn sweep(folder: &Path, is_named: impl Fn(&str) -> bool, is_kind: impl Fn(&FileT
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let is_swept = entry.file_name().to_str().is_some_and(&is_named)
             && entry.file_type().is_ok_and(|kind| is_kind(&kind));
-        if is_swept
-            && let Ok(lock) = open_alone(&entry.path())
-            && lock.try_lock().is_ok()
-        {
-            remove(&entry.path());
+        if is_swept {
+            remove_unheld(&entry.path());
         }
+    }
+}
+
+fn remove_unheld(path: &Path) {
+    if let Ok(lock) = open_alone(path)
+        && lock.try_lock().is_ok()
+    {
+        remove(path);
     }
 }
 
@@ -240,6 +313,8 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, SystemTime};
+
     use super::*;
 
     fn left(folder: &Path) -> Vec<String> {
@@ -300,6 +375,58 @@ mod tests {
         drop(Store::open(dir.path()).unwrap());
         assert_eq!(left(&packages), ["0123abcd"]);
         assert_eq!(left(&descriptors), ["0123abcd.json"]);
+    }
+
+    #[test]
+    fn copies_that_nothing_runs_from_go_but_for_those_used_last() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let packages = dir.path().join("packages");
+        let make = |name: &str| {
+            fs::create_dir_all(packages.join(name).join("deep")).unwrap();
+            InUse::of(&packages.join(name)).unwrap()
+        };
+        let was_used = |name: &str, second| {
+            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
+            let folder = File::open(packages.join(name)).unwrap();
+            folder.set_modified(time).unwrap();
+        };
+        let fill = |name: &str, second| {
+            for number in 0..COPIES_KEPT as u64 {
+                let name = format!("{name} {number:02}");
+                drop(make(&name));
+                was_used(&name, second + number);
+            }
+        };
+        let (in_use, used_last) = (make("in use"), make("used last"));
+        was_used("in use", 1);
+        was_used("used last", 2);
+        fill("old", 10);
+        drop(used_last);
+        store.forget_copies();
+        let kept = left(&packages);
+        assert_eq!(kept.len(), COPIES_KEPT + 1, "{kept:?}");
+        assert!(!kept.contains(&"old 00".to_owned()), "{kept:?}");
+        assert_eq!(kept[0], "in use");
+        assert_eq!(kept.last().unwrap(), "used last");
+        drop(in_use);
+        fill("new", 9_000_000_000);
+        store.forget_copies();
+        let kept = left(&packages);
+        assert_eq!(kept.len(), COPIES_KEPT);
+        assert!(kept.iter().all(|name| name.starts_with("new")), "{kept:?}");
+    }
+
+    #[test]
+    fn a_copy_that_is_being_removed_is_not_used() {
+        let dir = tempfile::tempdir().unwrap();
+        let copy = dir.path().join("copy");
+        make_private(&copy).unwrap();
+        let remover = open_alone(&copy).unwrap();
+        remover.try_lock().unwrap();
+        assert!(InUse::of(&copy).is_err());
+        drop(remover);
+        assert!(InUse::of(&copy).is_ok());
     }
 
     #[test]
