@@ -1,5 +1,6 @@
 //! What a runtime tells the host of its instances, and what agents and operators see of it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -50,7 +51,7 @@ fn second() -> String {
 #[derive(Clone, Default)]
 struct Handed {
     launches: Arc<Mutex<Vec<Launch>>>,
-    fails_at_once: bool,
+    fails_at_once: Arc<AtomicBool>,
 }
 
 impl Handed {
@@ -76,7 +77,7 @@ impl PluginRuntime for Handed {
 
     async fn start(&self, launch: Launch) -> Result<Started, StartError> {
         self.launches.lock().unwrap().push(launch.clone());
-        if self.fails_at_once {
+        if self.fails_at_once.load(Ordering::Relaxed) {
             launch.supervision.down(&Failure::new("died young"));
         }
         let mut ctx = Register::open(&launch.manifest, &launch.settings);
@@ -219,14 +220,32 @@ async fn an_instance_that_was_replaced_has_no_say() {
     assert!(names(&host).is_empty());
 }
 
+/// How often the trail says that the plugin died young.
+fn told(host: &TestHost) -> usize {
+    let events = host.audit_events();
+    let is_told = |event: &&AuditEvent| matches!(event, AuditEvent::PluginFailed { reason, .. } if **reason == *"died young");
+    events.iter().filter(is_told).count()
+}
+
 #[tokio::test]
-async fn who_fails_before_the_first_appearance_is_never_shown() {
-    let runtime = Handed {
-        fails_at_once: true,
-        ..Handed::default()
-    };
+async fn who_fails_before_the_first_appearance_is_never_shown_and_its_failure_is_told() {
+    let runtime = Handed::default();
+    runtime.fails_at_once.store(true, Ordering::Relaxed);
     let host = host(&runtime).await;
     assert!(names(&host).is_empty());
+    assert_eq!(told(&host), 1);
+    runtime.last().supervision.up();
+    assert_eq!(names(&host).len(), 2);
+}
+
+#[tokio::test]
+async fn who_fails_before_it_replaces_another_is_not_shown_either() {
+    let runtime = Handed::default();
+    let host = host(&runtime).await;
+    runtime.fails_at_once.store(true, Ordering::Relaxed);
+    host.host().reload(&id("remote")).await.unwrap();
+    assert!(names(&host).is_empty());
+    assert_eq!(told(&host), 1);
     runtime.last().supervision.up();
     assert_eq!(names(&host).len(), 2);
 }
