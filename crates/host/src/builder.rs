@@ -361,7 +361,7 @@ impl HostBuilder {
         &self,
         state: &CatalogState,
         found: &mut Vec<Found>,
-    ) -> (Vec<Manifest>, Vec<(PathBuf, PackageError)>) {
+    ) -> (Vec<Arc<Manifest>>, Vec<(PathBuf, PackageError)>) {
         let (mut manifests, mut broken) = (Vec::new(), Vec::new());
         for (folder, trust) in &self.folders {
             for path in packages_in(folder) {
@@ -383,14 +383,14 @@ impl HostBuilder {
         trust: Trust,
         state: &CatalogState,
         found: &mut Vec<Found>,
-    ) -> Result<Option<Manifest>, PackageError> {
+    ) -> Result<Option<Arc<Manifest>>, PackageError> {
         let outline = Outline::of(path, &self.limits)?;
         let name = outline.manifest.name().clone();
         let entry = state.entry(&name);
         if entry.is_some_and(|entry| entry.source_path.is_some()) {
             outline.check()?;
             found.retain(|other| *other.package.manifest.name() != name);
-            return Ok(Some(outline.manifest));
+            return Ok(Some(Arc::new(outline.manifest)));
         }
         let package = outline.read()?;
         found.retain(|other| *other.package.manifest.name() != name);

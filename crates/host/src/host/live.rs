@@ -120,7 +120,7 @@ impl Host {
         if declared.document.is_null() {
             return Ok(without_code(plugin, None));
         }
-        let manifest = Arc::new(self.manifests.take(entry)?);
+        let manifest = self.manifests.take(entry)?;
         if manifest.runtime().is_none() {
             return Ok(without_code(plugin, Some(manifest)));
         }

@@ -2,7 +2,7 @@
 //! says, else from the catalog.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use keyway_plugin_api::{Manifest, PluginId};
 use serde_json::Value;
@@ -13,22 +13,22 @@ use crate::runtime::StartError;
 /// The manifests of packages that are in the catalog, as the builder read them, until the host has
 /// started.
 #[derive(Default)]
-pub(crate) struct Manifests(Mutex<BTreeMap<PluginId, Manifest>>);
+pub(crate) struct Manifests(Mutex<BTreeMap<PluginId, Arc<Manifest>>>);
 
 impl Manifests {
-    pub(crate) fn of(read: impl IntoIterator<Item = Manifest>) -> Self {
+    pub(crate) fn of(read: impl IntoIterator<Item = Arc<Manifest>>) -> Self {
         let named = read.into_iter().map(|read| (read.name().clone(), read));
         Self(Mutex::new(named.collect()))
     }
 
     /// Returns the manifest that an entry stands for.
-    pub(super) fn take(&self, entry: &CatalogEntry) -> Result<Manifest, StartError> {
+    pub(super) fn take(&self, entry: &CatalogEntry) -> Result<Arc<Manifest>, StartError> {
         let document = &entry.keyway.declared.document;
         let read = self.lock().remove(&entry.manifest.name);
         // What a manifest says follows from its document alone.
         match read.filter(|read| read.source() == document) {
             Some(read) => Ok(read),
-            None => parse(document),
+            None => parse(document).map(Arc::new),
         }
     }
 
@@ -37,7 +37,7 @@ impl Manifests {
         self.lock().clear();
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<PluginId, Manifest>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<PluginId, Arc<Manifest>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -55,8 +55,6 @@ pub(super) fn parse(document: &Value) -> Result<Manifest, StartError> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use keyway_plugin_api::Slot;
     use semver::Version;
     use serde_json::json;
@@ -89,10 +87,10 @@ mod tests {
     fn a_package_that_says_something_else_than_the_catalog_is_not_believed() {
         let entry = approved(document("Keeps notes."));
         for found in ["Keeps notes.", "Keeps notes and reads ~/.ssh."] {
-            let manifests = Manifests::of([parse(&document(found)).unwrap()]);
+            let manifests = Manifests::of([Arc::new(parse(&document(found)).unwrap())]);
             for _ in 0..2 {
                 let taken = manifests.take(&entry).unwrap();
-                assert_eq!(taken, parse(&document("Keeps notes.")).unwrap());
+                assert_eq!(*taken, parse(&document("Keeps notes.")).unwrap());
             }
         }
     }
