@@ -10,6 +10,9 @@ use keyway_sandbox::{EnvironmentError, SpawnError};
 
 use crate::program::ProgramError;
 
+/// Lines of what a process wrote that go into one sentence.
+const LINES_SAID: usize = 4;
+
 /// Says why a plugin's process did not come to serve.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -105,12 +108,21 @@ pub enum ProcessError {
 
 /// What the process said last, for the end of a message. The line that names an error says more than
 /// what comes after it: Node ends with its version, Rust with advice.
+/// Says the last error that a process wrote, or its last words, and where it was: the lines before.
 fn tail(lines: &[String]) -> String {
-    let mut backwards = lines.iter().rev();
-    let named = backwards.find(|line| line.contains("Error") || line.contains("error:"));
-    match named.or(lines.last()) {
-        Some(last) => format!("; it wrote: {last}"),
-        None => String::new(),
+    let is_named = |line: &String| line.contains("Error") || line.contains("error:");
+    let end = lines
+        .iter()
+        .rposition(is_named)
+        .map_or(lines.len(), |last| last + 1);
+    let said = lines.get(..end).unwrap_or_default().iter();
+    let mut said: Vec<_> = said
+        .map(|line| line.trim())
+        .filter(|line| !line.is_empty())
+        .collect();
+    match said.split_off(said.len().saturating_sub(LINES_SAID)) {
+        said if said.is_empty() => String::new(),
+        said => format!("; it wrote: {}", said.join(" | ")),
     }
 }
 
@@ -192,6 +204,36 @@ impl From<ProcessError> for StartError {
                 stage: other.stage(),
                 problem: other.to_string(),
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_said_with_the_place_where_it_was() {
+        let python = r#"  File "/p/plugin.py", line 3
+    def go(:
+           ^
+SyntaxError: invalid syntax"#;
+        let node = "file:///p/plugin.mjs:2\nlet = ;\n    ^\n\nSyntaxError: Unexpected token ';'\n    at m\n\nNode.js v20";
+        for (written, said) in [
+            (
+                python,
+                r#"; it wrote: File "/p/plugin.py", line 3 | def go(: | ^ | SyntaxError: invalid syntax"#,
+            ),
+            (
+                node,
+                "; it wrote: file:///p/plugin.mjs:2 | let = ; | ^ | SyntaxError: Unexpected token ';'",
+            ),
+            ("a\nb\nc\nd\ne\n", "; it wrote: b | c | d | e"),
+            ("", ""),
+            ("\n", ""),
+        ] {
+            let lines: Vec<_> = written.lines().map(str::to_owned).collect();
+            assert_eq!(tail(&lines), said);
         }
     }
 }

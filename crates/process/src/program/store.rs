@@ -30,7 +30,7 @@ pub(crate) struct Store(PathBuf);
 pub(crate) struct Scratch {
     folder: PathBuf,
     /// Holds the folder's lock while the host lives: the system lets go of it with the host.
-    _lock: File,
+    lock: File,
 }
 
 impl Store {
@@ -161,7 +161,14 @@ impl InUse {
 impl Drop for InUse {
     fn drop(&mut self) {
         self.touch();
+        let_go(&self.0);
     }
+}
+
+/// Lets go of a lock in so many words: a process that was forked in this moment has the file open, too,
+/// and would hold the lock until it closes it.
+fn let_go(lock: &File) {
+    let _ = lock.unlock();
 }
 
 impl Scratch {
@@ -175,10 +182,7 @@ impl Scratch {
             return Ok(None);
         }
         // Where folders cannot be locked nobody can sweep them either.
-        let held = Self {
-            folder,
-            _lock: lock,
-        };
+        let held = Self { folder, lock };
         Ok(held.folder.exists().then_some(held))
     }
 
@@ -190,6 +194,7 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         remove(&self.folder);
+        let_go(&self.lock);
     }
 }
 
@@ -415,6 +420,23 @@ mod tests {
         let kept = left(&packages);
         assert_eq!(kept.len(), COPIES_KEPT);
         assert!(kept.iter().all(|name| name.starts_with("new")), "{kept:?}");
+    }
+
+    #[test]
+    fn a_copy_can_be_used_at_once_whoever_was_forked_while_it_was_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let (staged, copy) = (dir.path().join("staged"), dir.path().join("copy"));
+        make_private(&staged).unwrap();
+        let made = Scratch::hold(staged.clone()).unwrap().unwrap();
+        let forked = made.lock.try_clone().unwrap();
+        fs::rename(&staged, &copy).unwrap();
+        drop(made);
+        let used = InUse::of(&copy).unwrap();
+        let forked = (forked, used.0.try_clone().unwrap());
+        drop(used);
+        remove_unheld(&copy);
+        assert!(!copy.exists());
+        drop(forked);
     }
 
     #[test]
