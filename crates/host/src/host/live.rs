@@ -286,9 +286,8 @@ impl Host {
         };
         let validator = self.engine.validators.intern(schema).get();
         let validator = validator.map_err(|e| invalid(e.to_string()))?;
-        validator
-            .validate(&settings)
-            .map_err(|e| invalid(e.to_string()))?;
+        let held = validator.validate(&settings);
+        held.map_err(|e| invalid(e.of("settings")))?;
         Ok(settings)
     }
 

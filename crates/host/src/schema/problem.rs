@@ -39,14 +39,20 @@ impl ArgumentProblem {
             expected: None,
         }
     }
+
+    /// Says the problem of what is called so as a whole.
+    fn of(&self, whole: &str) -> String {
+        let place = match self.path.as_str() {
+            "" => whole,
+            path => path,
+        };
+        format!("{place}: {}", self.message)
+    }
 }
 
 impl fmt::Display for ArgumentProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.path.as_str() {
-            "" => write!(f, "arguments: {}", self.message),
-            path => write!(f, "{path}: {}", self.message),
-        }
+        f.write_str(&self.of("arguments"))
     }
 }
 
@@ -76,6 +82,13 @@ impl ArgumentProblems {
     pub fn code(&self) -> &'static str {
         "INVALID_ARGUMENTS"
     }
+
+    /// Says them of what is called so as a whole: settings are held to schemas, too.
+    pub(crate) fn of(&self, whole: &str) -> String {
+        let said = self.problems.iter().map(|problem| problem.of(whole));
+        let more = self.more.then(|| "and more".to_owned());
+        said.chain(more).collect::<Vec<_>>().join("; ")
+    }
 }
 
 impl<'a> IntoIterator for &'a ArgumentProblems {
@@ -88,14 +101,7 @@ impl<'a> IntoIterator for &'a ArgumentProblems {
 
 impl fmt::Display for ArgumentProblems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, problem) in self.problems.iter().enumerate() {
-            let separator = if i == 0 { "" } else { "; " };
-            write!(f, "{separator}{problem}")?;
-        }
-        if self.more {
-            f.write_str("; and more")?;
-        }
-        Ok(())
+        f.write_str(&self.of("arguments"))
     }
 }
 

@@ -63,5 +63,5 @@ fn hold(
     let validator = Validator::compile(schema, &Limits::default());
     let validator = validator.map_err(|e| invalid(e.to_string()))?;
     let held = validator.validate(&settings);
-    held.map_err(|e| invalid(e.to_string()))
+    held.map_err(|e| invalid(e.of("settings")))
 }

@@ -160,7 +160,7 @@ pub(super) fn revoke_grant(
     let left = without(&record.grants, &parts);
     let missing = approve::missing_required(&record.declared.requests, &left);
     draft.edit(plugin, |entry| entry.keyway.grants = left);
-    let message = format!("Revoked from {plugin}: {}.", tag.escape_default());
+    let message = format!("Took back from {plugin}: {}.", tag.escape_default());
     match missing {
         None => Ok(message),
         Some(tags) => {
