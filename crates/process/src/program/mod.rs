@@ -61,15 +61,13 @@ impl Artifact {
         interpreters: &Interpreters,
     ) -> Result<Self, ProgramError> {
         let (package, copy) = store.take_in(wanted)?;
-        let copy = Taken {
-            package,
-            copy: Arc::new(copy),
-        };
+        let copy = Arc::new(copy);
+        let taken = Taken { package, copy };
         let spec = wanted.manifest.runtime().ok_or(ProgramError::NoCommand)?;
         let command = spec.command.as_deref().ok_or(ProgramError::NoCommand)?;
         match command.strip_prefix("./") {
-            Some(inside) => in_package(&copy, inside, &spec.args, interpreters),
-            None => through(&copy, command, &spec.args, interpreters),
+            Some(inside) => in_package(&taken, inside, &spec.args, interpreters),
+            None => through(&taken, command, &spec.args, interpreters),
         }
     }
 
