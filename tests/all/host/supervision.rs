@@ -227,15 +227,20 @@ fn told(host: &TestHost) -> usize {
     events.iter().filter(is_told).count()
 }
 
+#[track_caller]
+fn is_told_and_hidden_until_it_is_up(host: &TestHost, runtime: &Handed) {
+    assert!(names(host).is_empty());
+    assert_eq!(told(host), 1);
+    runtime.last().supervision.up();
+    assert_eq!(names(host).len(), 2);
+}
+
 #[tokio::test]
 async fn who_fails_before_the_first_appearance_is_never_shown_and_its_failure_is_told() {
     let runtime = Handed::default();
     runtime.fails_at_once.store(true, Ordering::Relaxed);
     let host = host(&runtime).await;
-    assert!(names(&host).is_empty());
-    assert_eq!(told(&host), 1);
-    runtime.last().supervision.up();
-    assert_eq!(names(&host).len(), 2);
+    is_told_and_hidden_until_it_is_up(&host, &runtime);
 }
 
 #[tokio::test]
@@ -244,10 +249,7 @@ async fn who_fails_before_it_replaces_another_is_not_shown_either() {
     let host = host(&runtime).await;
     runtime.fails_at_once.store(true, Ordering::Relaxed);
     host.host().reload(&id("remote")).await.unwrap();
-    assert!(names(&host).is_empty());
-    assert_eq!(told(&host), 1);
-    runtime.last().supervision.up();
-    assert_eq!(names(&host).len(), 2);
+    is_told_and_hidden_until_it_is_up(&host, &runtime);
 }
 
 #[tokio::test]
