@@ -1,5 +1,7 @@
 //! Guessing which known name a mistyped one stands for. It only ever suggests.
 
+use strsim::levenshtein as distance;
+
 /// Edits that a long name may be away.
 const EDITS_MAX: usize = 2;
 
@@ -9,26 +11,6 @@ pub(crate) fn nearest<'k>(typed: &str, known: impl Iterator<Item = &'k str>) -> 
     let distances = known.map(|name| (distance(typed, name), name));
     let (edits, name) = distances.min()?;
     (edits <= EDITS_MAX && 2 * edits < name.len()).then_some(name)
-}
-
-/// Counts the edits between two names.
-fn distance(typed: &str, name: &str) -> usize {
-    let name: Vec<char> = name.chars().collect();
-    let mut row: Vec<usize> = (0..=name.len()).collect();
-    for (count, x) in typed.chars().enumerate() {
-        let (mut left, mut diagonal) = (count + 1, count);
-        for (cell, y) in row.iter_mut().skip(1).zip(&name) {
-            let edits = (diagonal + usize::from(x != *y))
-                .min(left + 1)
-                .min(*cell + 1);
-            diagonal = std::mem::replace(cell, edits);
-            left = edits;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = count + 1;
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
